@@ -1,0 +1,125 @@
+"""What the cache policy decides, each with its reason. Log, metrics, Cache-Status and explain read these values."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.http import RequestHead, ResponseHead
+
+
+class Reason(Enum):
+    """Why, with the section that says so."""
+
+    FRESH = ("fresh", "RFC 9111 §4.2")
+    STALE = ("stale", "RFC 9111 §4.2.4")
+    URI_MISS = ("uri-miss", "RFC 9211 §2.2")
+    VARY_MISS = ("vary-miss", "RFC 9111 §4.1")
+    REQUEST_NO_CACHE = ("request", "RFC 9111 §5.2.1.4")
+    RESPONSE_NO_CACHE = ("response-no-cache", "RFC 9111 §5.2.2.4")
+    METHOD = ("method", "RFC 9111 §3")
+    RANGE = ("partial", "RFC 9111 §3.3")
+    CACHE_OFF = ("bypass", "RFC 9211 §2.2")
+    VALIDATED = ("validated", "RFC 9111 §4.3.3")
+    REPLACED = ("replaced", "RFC 9111 §4.3.3")
+    STORABLE = ("storable", "RFC 9111 §3")
+    NOT_UNDERSTOOD = ("status-not-understood", "RFC 9111 §3")
+    NO_STORE = ("no-store", "RFC 9111 §5.2.2.5")
+    PRIVATE = ("private", "RFC 9111 §5.2.2.7")
+    AUTHORIZATION = ("authorization", "RFC 9111 §3.5")
+    NOTHING_ALLOWS_STORING = ("not-explicit", "RFC 9111 §3")
+
+    @property
+    def token(self) -> str:
+        """The word that log and Cache-Status use."""
+        return str(self.value[0])
+
+    @property
+    def section(self) -> str:
+        """Where it is written."""
+        return str(self.value[1])
+
+
+@dataclass(frozen=True, slots=True)
+class CacheOptions:
+    """What of the configuration the policy needs."""
+
+    shared: bool = True
+    enabled: bool = True
+
+
+@dataclass(slots=True)
+class Hit:
+    """Answer from `entry` with `head` (Age already set); no upstream request."""
+
+    entry: StoredEntry
+    head: ResponseHead
+    ttl_s: int
+    reason: Reason
+
+
+@dataclass(slots=True)
+class Revalidate:
+    """Send `request`, which carries validators; what it answers decides about `candidates` (RFC 9111 §4.3)."""
+
+    request: RequestHead
+    original: RequestHead
+    candidates: list[StoredEntry]
+    reason: Reason
+    state: object = None
+    """The policy's own; opaque to others."""
+
+
+@dataclass(slots=True)
+class Forward:
+    """Send `request` on; its response may be stored. `candidates` may be invalidated by it (RFC 9111 §4.4)."""
+
+    request: RequestHead
+    reason: Reason
+    candidates: list[StoredEntry] = field(default_factory=list)
+    state: object = None
+    """The policy's own; opaque to others."""
+
+
+type Lookup = Hit | Revalidate | Forward
+
+
+@dataclass(slots=True)
+class Store:
+    """Give the response to the client with `head` and store it as `entry`."""
+
+    head: ResponseHead
+    entry: StoredEntry
+    reason: Reason
+    remove: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class PassOn:
+    """Give the response to the client with `head`; store nothing."""
+
+    head: ResponseHead
+    reason: Reason
+    remove: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Freshened:
+    """The stored `entry` was validated: freshen `updates` in the store, answer with `head` from `entry`."""
+
+    entry: StoredEntry
+    head: ResponseHead
+    updates: list[StoredEntry]
+    ttl_s: int
+    reason: Reason
+    remove: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Again:
+    """A 304 that matches nothing stored: send `request` once more, without validators."""
+
+    forward: Forward
+    remove: list[str] = field(default_factory=list)
+
+
+type Outcome = Store | PassOn | Freshened | Again

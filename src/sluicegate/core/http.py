@@ -1,0 +1,104 @@
+"""The nouns of HTTP as plain data: URLs, header lists, heads of messages."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+type Field = tuple[bytes, bytes]
+type FieldList = list[Field]
+"""A header section as it was on the wire: order, case and repetition kept."""
+
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+"""Fields that concern one connection only (RFC 9110 §7.6.1). `Trailer` travels on, as trailers do."""
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who answers: scheme, host (lower case, no brackets) and port (RFC 9110 §4.3.1)."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def authority(self) -> str:
+        """`host` or `host:port`, as Host carries it: brackets around IPv6, no default port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS.get(self.scheme) else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+
+@dataclass(slots=True)
+class RequestHead:
+    """A request without its body. `target` is origin-form: path and query as the client wrote them."""
+
+    method: str
+    origin: Origin
+    target: str
+    fields: FieldList = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """The absolute URL."""
+        return f"{self.origin}{self.target}"
+
+    def with_fields(self, fields: FieldList) -> "RequestHead":
+        """The same request with another header section."""
+        return replace(self, fields=fields)
+
+
+@dataclass(slots=True)
+class ResponseHead:
+    """A response without its body."""
+
+    status: int
+    reason: bytes
+    fields: FieldList = field(default_factory=list)
+
+
+def get_all(fields: FieldList, name: bytes) -> list[bytes]:
+    """The values of all lines of a field, in order. `name` in lower case."""
+    return [value for key, value in fields if key.lower() == name]
+
+
+def get(fields: FieldList, name: bytes) -> bytes | None:
+    """A field's combined value, lines joined by a comma (RFC 9110 §5.3), or None. `name` in lower case."""
+    values = get_all(fields, name)
+    return b", ".join(values) if values else None
+
+
+def without(fields: FieldList, names: Iterable[bytes]) -> FieldList:
+    """The fields but for those named (lower case)."""
+    dropped = frozenset(names)
+    return [item for item in fields if item[0].lower() not in dropped]
+
+
+def connection_options(fields: FieldList) -> frozenset[bytes]:
+    """The names that Connection and Proxy-Connection list, in lower case (RFC 9110 §7.6.1)."""
+    return frozenset(
+        token.strip().lower()
+        for name, value in fields
+        if name.lower() in (b"connection", b"proxy-connection")
+        for token in value.split(b",")
+        if token.strip()
+    )
+
+
+def end_to_end(fields: FieldList) -> FieldList:
+    """The fields that travel on: none that is hop-by-hop, none that Connection lists (RFC 9110 §7.6.1)."""
+    return without(fields, HOP_BY_HOP | connection_options(fields))

@@ -1,0 +1,1 @@
+"""Rates, windows, and which limit a request falls under; sans-io."""

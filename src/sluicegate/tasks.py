@@ -1,0 +1,23 @@
+"""Background tasks that are kept alive and never fail unseen."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+_alive: set[asyncio.Task[Any]] = set()
+_logger = logging.getLogger(__name__)
+
+
+def spawn[T](coroutine: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
+    """Run `coroutine` as a task; asyncio itself keeps only a weak reference to it."""
+    task: asyncio.Task[T] = asyncio.get_running_loop().create_task(coroutine, name=name)
+    _alive.add(task)
+    task.add_done_callback(_done)
+    return task
+
+
+def _done(task: asyncio.Task[Any]) -> None:
+    _alive.discard(task)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _logger.error("task %s failed", task.get_name(), exc_info=error)
