@@ -246,6 +246,8 @@ class ResponseCutShort(UpstreamError):
 
     proxy_error = "http_response_incomplete"
     title = "The origin's answer was cut short"
+    untouched: bool = False
+    """Not one byte of a response had come: on a reused connection an idempotent request may be sent again."""
 
 
 class ClientGone(SluicegateError):

@@ -14,10 +14,13 @@ type OnInterim = Callable[[ResponseHead], Awaitable[None]]
 class BodyReader(Protocol):
     """A body, read once, piece by piece, at the reader's pace."""
 
-    length: int | None
-    """Its length in bytes when the framing tells, else None."""
-    trailers: FieldList
-    """Complete once `read` has returned the end."""
+    @property
+    def length(self) -> int | None:
+        """Its length in bytes when the framing tells, else None."""
+
+    @property
+    def trailers(self) -> FieldList:
+        """Complete once `read` has returned the end."""
 
     async def read(self) -> bytes:
         """The next piece, b"" at the end and ever after.
@@ -33,15 +36,21 @@ class BodyReader(Protocol):
 class UpstreamResponse(Protocol):
     """A final response whose body is still to be read."""
 
-    head: ResponseHead
-    body: BodyReader
+    @property
+    def head(self) -> ResponseHead:
+        """Status, reason and fields as they were on the wire."""
+
+    @property
+    def body(self) -> BodyReader:
+        """The rest."""
 
 
 class UpstreamConnection(Protocol):
     """An open connection to an origin, TLS done, reserved for one exchange."""
 
-    reused: bool
-    """It carried an exchange before; the origin may have closed it meanwhile (RFC 9112 §9.3.1)."""
+    @property
+    def reused(self) -> bool:
+        """It carried an exchange before; the origin may have closed it meanwhile (RFC 9112 §9.3.1)."""
 
     @property
     def usable(self) -> bool:

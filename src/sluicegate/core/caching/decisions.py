@@ -18,12 +18,18 @@ class Reason(Enum):
     RESPONSE_NO_CACHE = ("response-no-cache", "RFC 9111 §5.2.2.4")
     METHOD = ("method", "RFC 9111 §3")
     RANGE = ("partial", "RFC 9111 §3.3")
+    PRECONDITION = ("precondition", "RFC 9111 §4.3.2")
+    REQUEST_TOO_OLD = ("request-max-age", "RFC 9111 §5.2.1.1")
+    ONLY_IF_CACHED = ("only-if-cached", "RFC 9111 §5.2.1.7")
     CACHE_OFF = ("bypass", "RFC 9211 §2.2")
     VALIDATED = ("validated", "RFC 9111 §4.3.3")
     REPLACED = ("replaced", "RFC 9111 §4.3.3")
     STORABLE = ("storable", "RFC 9111 §3")
     NOT_UNDERSTOOD = ("status-not-understood", "RFC 9111 §3")
     NO_STORE = ("no-store", "RFC 9111 §5.2.2.5")
+    REQUEST_NO_STORE = ("request-no-store", "RFC 9111 §5.2.1.5")
+    VARIES_ALWAYS = ("vary-any", "RFC 9111 §4.1")
+    NO_USE = ("no-freshness-no-validator", "RFC 9111 §3")
     PRIVATE = ("private", "RFC 9111 §5.2.2.7")
     AUTHORIZATION = ("authorization", "RFC 9111 §3.5")
     NOTHING_ALLOWS_STORING = ("not-explicit", "RFC 9111 §3")
@@ -49,7 +55,10 @@ class CacheOptions:
 
 @dataclass(slots=True)
 class Hit:
-    """Answer from `entry` with `head` (Age already set); no upstream request."""
+    """Answer from `entry` with `head` (Age already set); no upstream request.
+
+    `head.status` is 304 when the client's own condition holds (RFC 9111 §4.3.2): then there is no body to send.
+    """
 
     entry: StoredEntry
     head: ResponseHead
@@ -80,12 +89,20 @@ class Forward:
     """The policy's own; opaque to others."""
 
 
-type Lookup = Hit | Revalidate | Forward
+@dataclass(slots=True)
+class Refuse:
+    """The request forbids asking the origin and nothing stored may be used: answer `head` (504), without a body."""
+
+    head: ResponseHead
+    reason: Reason
+
+
+type Lookup = Hit | Revalidate | Forward | Refuse
 
 
 @dataclass(slots=True)
 class Store:
-    """Give the response to the client with `head` and store it as `entry`."""
+    """Give the response to the client with `head` and store it as `entry`, whose id the store assigns."""
 
     head: ResponseHead
     entry: StoredEntry
@@ -104,7 +121,10 @@ class PassOn:
 
 @dataclass(slots=True)
 class Freshened:
-    """The stored `entry` was validated: freshen `updates` in the store, answer with `head` from `entry`."""
+    """The stored `entry` was validated: freshen `updates` in the store, answer with `head` from `entry`.
+
+    As with `Hit`, a `head.status` of 304 has no body.
+    """
 
     entry: StoredEntry
     head: ResponseHead

@@ -10,6 +10,7 @@ class StoredEntry:
     """A stored response with the request that brought it. The body stays in the store."""
 
     id: str
+    """Given by the store; empty until then."""
     request: RequestHead
     """Method, origin, target and the fields that Vary may ask for; never credentials in the clear log."""
     response: ResponseHead

@@ -1,0 +1,54 @@
+# Everything a newcomer needs: `make serve` runs the proxy, `make test` runs all tests. `make help` lists the rest.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install serve test lint format bench conformance clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.runtime ## Make .venv with the command in it: .venv/bin/sluicegate
+
+serve: $(VENV)/.runtime ## Start the proxy on its defaults (ARGS="--rate-default 5/second" adds options)
+	@exec $(BIN)/sluicegate serve $(ARGS)
+
+test: $(VENV)/.dev ## Run all tests (ARGS="-k lane" picks some); installs the programs they need
+	@scripts/test-programs
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## Check style, types, the import contracts and the Dockerfile
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy src
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_tests_mirror.py
+	scripts/lint-dockerfile
+
+format: $(VENV)/.dev ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## Measure against Squid and mitmdump, in one run; prints ratios
+	@scripts/test-programs squid nginx wrk
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+conformance: $(VENV)/.dev ## Run the public HTTP cache test-suite and print its figures
+	@scripts/test-programs node npm
+	@$(BIN)/python tests/conformance/run_suite.py $(ARGS)
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/.runtime: pyproject.toml uv.lock scripts/bootstrap
+	@scripts/bootstrap $(VENV)
+	@$(UV) sync --quiet --frozen --inexact --no-dev
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	@$(UV) sync --quiet --frozen --inexact
+	@touch $@

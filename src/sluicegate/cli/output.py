@@ -1,0 +1,20 @@
+"""How commands print: rich on a terminal, plain lines elsewhere, JSON where asked for."""
+
+import json
+import sys
+from typing import Any
+
+import click
+from rich.console import Console
+
+PIPE_WIDTH = 200
+
+
+def console() -> Console:
+    """Standard output; colours only on a terminal and not with NO_COLOR, no wrapping in a pipe."""
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

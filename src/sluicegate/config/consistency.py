@@ -1,0 +1,87 @@
+"""What must hold between keys, and what no single key can know."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sluicegate.config.layers import Layer
+from sluicegate.config.models import Settings
+from sluicegate.config.values import Address
+from sluicegate.config.yaml_tree import KeyPath, dotted
+from sluicegate.errors import Problem
+
+_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Something that cannot hold. `keys` are all that take part; the first is where it is told."""
+
+    keys: tuple[KeyPath, ...]
+    message: str
+    found: str
+    allowed: str
+
+
+def contradictions(settings: Settings, origin: Layer, suspects: Iterable[KeyPath]) -> list[Problem]:
+    """Everything that cannot hold, placed by `origin`; what takes part and is itself in `suspects` is passed over."""
+    bad = list(suspects)
+    problems: list[Problem] = []
+    for item in _all(settings):
+        if any(_related(key, path) for key in item.keys for path in bad):
+            continue
+        place = origin.place(item.keys[0])
+        problems.append(Problem(dotted(item.keys[0]), item.message, place.source, place.line, item.found, item.allowed))
+    return problems
+
+
+def _related(key: KeyPath, path: KeyPath) -> bool:
+    shorter = min(len(key), len(path))
+    return key[:shorter] == path[:shorter]
+
+
+def _all(settings: Settings) -> Iterator[Contradiction]:
+    yield from _unsafe_address(settings)
+    yield from _same_address(settings)
+    yield from _not_available_yet(settings)
+    yield from _missing_file(settings)
+
+
+def _unsafe_address(settings: Settings) -> Iterator[Contradiction]:
+    if settings.listen.is_loopback or settings.access.allow or settings.access.users:
+        return
+    yield Contradiction(
+        (("listen",), ("access", "allow"), ("access", "users")),
+        "would let anyone who reaches this address use the proxy",
+        str(settings.listen),
+        "a loopback address, or any other together with access.allow or access.users",
+    )
+
+
+def _same_address(settings: Settings) -> Iterator[Contradiction]:
+    listen, admin = settings.listen, settings.admin
+    if admin is None or not _collide(listen, admin):
+        return
+    yield Contradiction((("admin",), ("listen",)), f"is taken by listen, {listen}", str(admin), "another port, or off")
+
+
+def _collide(one: Address, other: Address) -> bool:
+    if one.port == 0 or one.port != other.port:
+        return False
+    return one.host == other.host or one.host in _EVERY_ADDRESS or other.host in _EVERY_ADDRESS
+
+
+def _not_available_yet(settings: Settings) -> Iterator[Contradiction]:
+    if isinstance(settings.workers, int) and settings.workers > 1:
+        yield Contradiction(
+            (("workers",),), "more than one process is not available yet", str(settings.workers), "1 or auto"
+        )
+    if settings.limits.backend == "redis":
+        yield Contradiction((("limits", "backend"),), "redis is not available yet", "redis", "sqlite | memory")
+    if settings.cache.store == "redis":
+        yield Contradiction((("cache", "store"),), "redis is not available yet", "redis", "disk | memory")
+
+
+def _missing_file(settings: Settings) -> Iterator[Contradiction]:
+    ca = settings.https.upstream_ca
+    if ca is not None and not ca.is_file():
+        yield Contradiction((("https", "upstream_ca"),), "is not a file", str(ca), "a PEM file of certificates")

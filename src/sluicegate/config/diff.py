@@ -1,0 +1,57 @@
+"""What changed between two configurations, and whether it can take effect without a restart."""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from sluicegate.config.models import Settings
+from sluicegate.config.yaml_tree import KeyPath, dotted
+
+LIVE: tuple[KeyPath, ...] = (
+    ("limits", "max_inflight"),
+    ("limits", "default"),
+    ("limits", "hosts"),
+    ("log", "level"),
+    ("https", "mode"),
+    ("https", "tunnel"),
+    ("access",),
+    ("cache", "mode"),
+    ("cache", "max_size"),
+    ("upstream",),
+)
+"""The keys that take effect on a reload, with all that is under them. Every other key needs a restart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The dotted keys that differ, by what it takes for them to count."""
+
+    live: list[str]
+    needs_restart: list[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.live or self.needs_restart)
+
+
+def compare(old: Settings, new: Settings) -> Changes:
+    """Key by key, in the order of the models; an added or removed host is told as one key."""
+    paths = list(_differences(old, new, ()))
+    return Changes(
+        live=[dotted(path) for path in paths if is_live(path)],
+        needs_restart=[dotted(path) for path in paths if not is_live(path)],
+    )
+
+
+def is_live(path: KeyPath) -> bool:
+    """Whether a change of this key takes effect on a reload."""
+    return any(path[: len(live)] == live for live in LIVE)
+
+
+def _differences(old: object, new: object, path: KeyPath) -> list[KeyPath]:
+    if isinstance(old, BaseModel) and isinstance(new, BaseModel):
+        pairs = {name: (getattr(old, name), getattr(new, name)) for name in type(old).model_fields}
+    elif isinstance(old, dict) and isinstance(new, dict):
+        pairs = {name: (old.get(name), new.get(name)) for name in old | new}
+    else:
+        return [] if old == new else [path]
+    return [found for name, (a, b) in pairs.items() for found in _differences(a, b, (*path, name))]

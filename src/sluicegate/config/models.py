@@ -1,0 +1,224 @@
+"""The configuration as a typed, frozen value. One class a section; a field's description is the user's manual.
+
+`Settings()` is the embedded default. What a single value may be is in `leaf`, `quantities` and `values`; what
+concerns several keys at once is in `consistency`. Durations are in seconds, sizes in bytes, whatever unit they were written in.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from sluicegate.config import quantities, values
+from sluicegate.config.directories import default_state_dir
+from sluicegate.config.leaf import Leaf, choice, optional, path, secret, switch, text, whole, without_userinfo
+from sluicegate.config.values import Address, Network
+from sluicegate.core.limits.model import Rate
+
+type Rates = Annotated[
+    tuple[Rate, ...],
+    Leaf(
+        quantities.rates,
+        quantities.RATE_FORMS,
+        quantities.show_rates,
+        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]},
+    ),
+]
+type MaxWait = Annotated[float, quantities.duration("0s", "1d")]
+type Timeout = Annotated[float, quantities.duration("1ms", "1h")]
+type Concurrency = Annotated[int, whole(1, 10_000)]
+type MaxQueue = Annotated[int, whole(1, 1_000_000)]
+type Burst = Annotated[int, whole(1, 1_000_000)]
+type HostPattern = Annotated[str, Leaf(values.host_pattern, values.PATTERN_FORMS)]
+type Switch = Annotated[bool, Leaf(switch, "true | false", bool, {"type": "boolean"})]
+type LocalPath = Annotated[Path, Leaf(path, "a path")]
+
+
+ParentProxy = secret(Leaf(values.parent_proxy, "http://host:port or http://user:password@host:port"), without_userinfo)
+RedisUrl = secret(Leaf(text, "a redis:// or rediss:// URL"), without_userinfo)
+PasswordHash = secret(Leaf(values.password_hash, "the output of `sluicegate password`"))
+
+OneOrMany = BeforeValidator(
+    lambda value: [value] if isinstance(value, str) else value, json_schema_input_type=str | list[str]
+)
+
+
+class Section(BaseModel):
+    """A mapping of the file: nothing unknown in it, nothing changed after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LogSettings(Section):
+    """What is written about each request and about the proxy itself."""
+
+    file: LocalPath | None = Field(default=None, description="Where to write; null is standard output.")
+    level: Annotated[str, choice("debug", "info", "warning", "error")] = Field(
+        default="info", description="The least severe level that is written."
+    )
+    format: Annotated[Literal["auto", "json", "text"], choice("auto", "json", "text")] = Field(
+        default="auto", description="`auto` is text on a terminal and one JSON object a line elsewhere."
+    )
+    rotate_size: Annotated[int, quantities.size("64KiB", "1TiB")] = Field(
+        default=100 * 2**20, description="A log file that reaches this size is set aside and a new one begun."
+    )
+    rotate_keep: Annotated[int, whole(0, 1000)] = Field(
+        default=5, description="How many files that were set aside are kept."
+    )
+
+
+class DefaultLimit(Section):
+    """What any host may be asked."""
+
+    rates: Rates = Field(
+        default=(Rate(window_s=1.0, count=10),),
+        description="How many requests may leave in any interval of a length; all of them hold at once.",
+    )
+    concurrency: Concurrency = Field(
+        default=8, description="Requests to one host at the same time, and so connections."
+    )
+    max_wait: MaxWait = Field(
+        default=60.0, description="The longest a request waits at a limit; beyond, it is answered 429."
+    )
+    max_queue: MaxQueue = Field(
+        default=10_000, description="Requests that wait for one host; one more is answered 429."
+    )
+    burst: Burst | None = Field(
+        default=None, description="Requests that an idle host gets at once; null is as many as its rates allow."
+    )
+
+
+class HostLimit(Section):
+    """What one host may be asked; what is not said here is as in `limits.default`."""
+
+    rates: Rates | None = Field(default=None, description="As in `limits.default`.")
+    concurrency: Concurrency | None = Field(default=None, description="As in `limits.default`.")
+    max_wait: MaxWait | None = Field(default=None, description="As in `limits.default`.")
+    max_queue: MaxQueue | None = Field(default=None, description="As in `limits.default`.")
+    burst: Burst | None = Field(default=None, description="As in `limits.default`.")
+
+
+class LimitsSettings(Section):
+    """How fast hosts are asked."""
+
+    backend: Annotated[Literal["sqlite", "memory", "redis"], choice("sqlite", "memory", "redis")] = Field(
+        default="sqlite",
+        description="Where permits are counted: `sqlite` is shared by all proxies on the state directory and outlives "
+        "them; `memory` is this process alone; `redis` is not available yet.",
+    )
+    redis_url: Annotated[SecretStr, RedisUrl] = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"), description="The Redis of backend `redis`."
+    )
+    max_inflight: Annotated[int, whole(1, 100_000)] = Field(
+        default=500, description="Requests to all hosts together at the same time."
+    )
+    default: DefaultLimit = Field(
+        default=DefaultLimit(), description="The limit of each host that `hosts` does not name."
+    )
+    hosts: dict[HostPattern, HostLimit] = Field(
+        default={},
+        description="Limits by host, or by `*.domain` for its subdomains. The most specific entry counts; each host "
+        "that matches a pattern has the limit for itself.",
+    )
+
+
+class CacheSettings(Section):
+    """What is kept, and where (RFC 9111)."""
+
+    mode: Annotated[Literal["shared", "private", "off"], choice("shared", "private", "off")] = Field(
+        default="shared",
+        description="`shared` serves several users, `private` one (it keeps more); `off` keeps nothing.",
+    )
+    store: Annotated[Literal["disk", "memory", "redis"], choice("disk", "memory", "redis")] = Field(
+        default="disk", description="`disk` outlives the process; `redis` is not available yet."
+    )
+    max_size: Annotated[int, quantities.size("1MiB", "1024TiB")] = Field(
+        default=10 * 2**30, description="What all entries may take; the least recently used go first."
+    )
+    max_entry_size: Annotated[int, quantities.size("1KiB", "1024TiB")] = Field(
+        default=2 * 2**30, description="A larger response is passed on without being kept; at most `max_size`."
+    )
+    targeted: Annotated[
+        tuple[Annotated[str, Leaf(values.field_name, "HTTP field names, such as CDN-Cache-Control")], ...], OneOrMany
+    ] = Field(default=(), description="Fields that stand in for Cache-Control, in order (RFC 9213).")
+
+
+class HttpsSettings(Section):
+    """What happens to https."""
+
+    mode: Annotated[Literal["intercept", "tunnel"], choice("intercept", "tunnel")] = Field(
+        default="intercept",
+        description="`intercept` caches and limits each request and needs clients that trust the proxy's certificate; "
+        "`tunnel` limits connections only and caches nothing.",
+    )
+    tunnel: Annotated[tuple[Annotated[str, Leaf(values.tunnel_pattern, values.PATTERN_FORMS)], ...], OneOrMany] = Field(
+        default=(), description="Hosts that are never intercepted."
+    )
+    upstream_ca: LocalPath | None = Field(
+        default=None,
+        description="A PEM file of certificates to trust besides the system's, for origins with a private root.",
+    )
+    http2: Annotated[Literal[False], Leaf(values.unavailable_switch, "false", bool, {"const": False})] = Field(
+        default=False, description="HTTP/2 towards clients; not available yet."
+    )
+
+
+class UpstreamSettings(Section):
+    """How long an origin may take."""
+
+    connect_timeout: Timeout = Field(default=10.0, description="To accept a connection, TLS included.")
+    first_byte_timeout: Timeout = Field(default=60.0, description="To begin its answer.")
+    idle_timeout: Timeout = Field(default=60.0, description="Between two pieces of its answer.")
+
+
+class AccessSettings(Section):
+    """Who may use the proxy, and to reach what."""
+
+    allow: Annotated[
+        tuple[Annotated[Network, Leaf(values.network, "IP networks, such as 10.0.0.0/8")], ...], OneOrMany
+    ] = Field(
+        default=(), description="Client networks; these or `users` are needed for any listen address but loopback."
+    )
+    users: dict[str, Annotated[SecretStr, PasswordHash]] = Field(
+        default={}, description="Names with the hash of their password, as `sluicegate password` prints it."
+    )
+    allow_private: Switch = Field(
+        default=False,
+        description="Whether clients of a proxy with `allow` or `users` reach loopback, link-local and private addresses.",
+    )
+
+
+class Settings(Section):
+    """A whole configuration."""
+
+    listen: Annotated[Address, Leaf(values.parse_address, values.ADDRESS_FORMS)] = Field(
+        default=Address("127.0.0.1", 3128), description="Where clients connect. Port 0 is any free port."
+    )
+    admin: Annotated[
+        Address | None, Leaf(values.admin_address, f'{values.ADDRESS_FORMS}; or "off"', values.show_admin)
+    ] = Field(
+        default=Address("127.0.0.1", 9090), description="Where health, metrics, status and the dashboard are served."
+    )
+    state_dir: LocalPath = Field(
+        default_factory=lambda: default_state_dir(os.environ),
+        description="The directory of everything that outlives the process: certificate authority, permits, cache.",
+    )
+    workers: Annotated[int | Literal["auto"], values.workers()] = Field(
+        default=1, description="Processes; more than one is not available yet."
+    )
+    log: LogSettings = LogSettings()
+    limits: LimitsSettings = LimitsSettings()
+    cache: CacheSettings = CacheSettings()
+    https: HttpsSettings = HttpsSettings()
+    upstream: UpstreamSettings = UpstreamSettings()
+    upstream_proxy: Annotated[SecretStr | None, optional(ParentProxy)] = Field(
+        default=None, description="An HTTP proxy through which every origin is reached."
+    )
+    access: AccessSettings = AccessSettings()
+    drain_timeout: Annotated[float, quantities.duration("0s", "1h")] = Field(
+        default=30.0, description="How long requests under way may go on once the proxy is told to stop."
+    )
+    header_limit: Annotated[int, quantities.size("1KiB", "16MiB")] = Field(
+        default=64 * 2**10, description="Request line and header section together; a larger one is answered 431."
+    )

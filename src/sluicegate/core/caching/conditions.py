@@ -1,0 +1,59 @@
+"""Conditional requests: ours towards the origin (RFC 9111 §4.3.1) and the client's against what is stored (§4.3.2)."""
+
+import re
+
+from sluicegate.core.caching.directives import date_of
+from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.http import FieldList, RequestHead, ResponseHead, get, get_all, without
+
+_PRECONDITIONS = (b"if-none-match", b"if-modified-since")
+FOR_THE_ORIGIN = frozenset({b"if-match", b"if-unmodified-since"})
+"""Conditions that only the origin may judge (§4.3.2)."""
+
+_BODY_FIELDS = (b"content-length", b"content-type", b"content-encoding", b"content-language", b"content-range")
+_ENTITY_TAG = re.compile(rb'(?:W/)?"[^"]*"|[^\s,]+')
+
+
+def has_validator(response: ResponseHead) -> bool:
+    """Whether the origin can be asked if the response is still good."""
+    return get(response.fields, b"etag") is not None or date_of(response.fields, b"last-modified") is not None
+
+
+def conditional(request: RequestHead, entry: StoredEntry) -> RequestHead:
+    """The request that validates `entry`, its validators in the place of the client's conditions."""
+    fields = without(request.fields, _PRECONDITIONS)
+    stored = entry.response.fields
+    if etag := get(stored, b"etag"):
+        fields.append((b"If-None-Match", etag))
+    if modified := get_all(stored, b"last-modified"):
+        fields.append((b"If-Modified-Since", modified[0]))
+    return request.with_fields(fields)
+
+
+def unmodified_for(request: RequestHead, entry: StoredEntry) -> bool:
+    """Whether the client's own condition says that it has the stored response already (RFC 9110 §13.2.2)."""
+    if entry.response.status != 200:  # noqa: PLR2004 - conditions apply to what would be a 200
+        return False
+    if (tags := get(request.fields, b"if-none-match")) is not None:
+        return _tag_matches(tags, get(entry.response.fields, b"etag"))
+    since = date_of(request.fields, b"if-modified-since")
+    if since is None:
+        return False
+    modified = date_of(entry.response.fields, b"last-modified")
+    if modified is None:
+        modified = date_of(entry.response.fields, b"date")
+    return modified is not None and modified <= since
+
+
+def not_modified(fields: FieldList) -> ResponseHead:
+    """A 304 with the stored fields but for those that describe the body it lacks (RFC 9110 §15.4.5)."""
+    return ResponseHead(304, b"Not Modified", without(fields, _BODY_FIELDS))
+
+
+def _tag_matches(listed: bytes, stored: bytes | None) -> bool:
+    """Weak comparison with each entity tag of a list (RFC 9110 §8.8.3.2)."""
+    if listed.strip() == b"*":
+        return True
+    return stored is not None and stored.removeprefix(b"W/") in {
+        tag.removeprefix(b"W/") for tag in _ENTITY_TAG.findall(listed)
+    }

@@ -1,0 +1,128 @@
+"""Field values that caching reads: Cache-Control directives (RFC 9111 §5.2), dates (RFC 9110 §5.6.7), Age (§5.1)."""
+
+import calendar
+import re
+from dataclasses import dataclass, field
+from email.utils import formatdate
+
+from sluicegate.core.http import FieldList, get_all
+
+_MEMBER = re.compile(rb'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+', re.DOTALL)
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+
+MAX_SECONDS = 2**31
+"""Delta-seconds above this count as this (RFC 9111 §1.2.2)."""
+
+_MONTHS = (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec")
+_DATES = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rb"[a-z]{3}, (?P<day>\d\d) (?P<month>[a-z]{3}) (?P<year>\d{4}) (?P<time>\d\d:\d\d:\d\d) GMT\Z",
+        rb"[a-z]{6,9}, (?P<day>\d\d)-(?P<month>[a-z]{3})-(?P<year>\d\d) (?P<time>\d\d:\d\d:\d\d) GMT\Z",
+        rb"[a-z]{3} (?P<month>[a-z]{3}) (?P<day>[ \d]\d) (?P<time>\d\d:\d\d:\d\d) (?P<year>\d{4})\Z",
+    )
+)
+_CENTURY_TURN = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Directives:
+    """The directives of a Cache-Control field, every occurrence of each in order; None stands for no value."""
+
+    values: dict[str, list[bytes | None]] = field(default_factory=dict)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def unqualified(self, name: str) -> bool:
+        """The directive stands without a value at least once, as in `no-cache` but not in `no-cache="foo"`."""
+        return None in self.values.get(name, ())
+
+    def seconds(self, name: str) -> int | None:
+        """Its first value (§4.2.1), 0 when that is no number of seconds: invalid freshness is stale; None if absent."""
+        values = self.values.get(name)
+        if not values:
+            return None
+        return _delta_seconds(values[0] or b"") or 0
+
+    def field_names(self, name: str) -> frozenset[bytes]:
+        """The field names, in lower case, that its qualified forms list (§5.2.2.4, §5.2.2.7)."""
+        values = self.values.get(name, ())
+        return frozenset(part.strip().lower() for value in values if value for part in value.split(b",") if part)
+
+    def serialised(self) -> str:
+        """The same directives in the plainest spelling, a value always quoted if it is more than a token."""
+        return ", ".join(_spell(name, value) for name, values in self.values.items() for value in values)
+
+
+def cache_control(fields: FieldList) -> Directives:
+    """The Cache-Control directives of a message; what is no directive is skipped."""
+    values: dict[str, list[bytes | None]] = {}
+    for line in get_all(fields, b"cache-control"):
+        for member in _MEMBER.findall(line):
+            name, equals, value = member.strip(b" \t").partition(b"=")
+            if _TOKEN.match(name):
+                values.setdefault(name.decode().lower(), []).append(_unquoted(value) if equals else None)
+    return Directives(values)
+
+
+def parse_date(value: bytes) -> int | None:
+    """An HTTP-date in any of its three forms as Unix seconds, None when it is none (RFC 9110 §5.6.7)."""
+    for pattern in _DATES:
+        if match := pattern.match(value):
+            return _unix_seconds(match)
+    return None
+
+
+def format_date(unix_s: float) -> bytes:
+    """Unix seconds as an IMF-fixdate (RFC 9110 §5.6.7)."""
+    return formatdate(int(unix_s), usegmt=True).encode()
+
+
+def date_of(fields: FieldList, name: bytes) -> int | None:
+    """The date in a field's first line as Unix seconds; None when there is none or it is invalid."""
+    values = get_all(fields, name)
+    return parse_date(values[0]) if values else None
+
+
+def age_of(fields: FieldList) -> int:
+    """The Age field in seconds: its first member, ignored when invalid (RFC 9111 §5.1)."""
+    values = get_all(fields, b"age")
+    return _delta_seconds(values[0].split(b",")[0].strip()) or 0 if values else 0
+
+
+def _delta_seconds(value: bytes) -> int | None:
+    if not value.isdigit():
+        return None
+    digits = value.lstrip(b"0")
+    return MAX_SECONDS if len(digits) > len(str(MAX_SECONDS)) else min(int(digits or b"0"), MAX_SECONDS)
+
+
+def _unquoted(value: bytes) -> bytes:
+    if value.startswith(b'"'):
+        return _ESCAPED.sub(rb"\1", value[1:].removesuffix(b'"'))
+    return value
+
+
+def _spell(name: str, value: bytes | None) -> str:
+    if value is None:
+        return name
+    text = value.decode("latin-1")
+    if _TOKEN.match(value):
+        return f"{name}={text}"
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{name}="{escaped}"'
+
+
+def _unix_seconds(match: re.Match[bytes]) -> int | None:
+    month, year = match["month"].lower(), int(match["year"])
+    hour, minute, second = (int(part) for part in match["time"].split(b":"))
+    if len(match["year"]) == len("70"):
+        year += 1900 if year >= _CENTURY_TURN else 2000
+    if month not in _MONTHS or hour > 23 or minute > 59 or second > 60:  # noqa: PLR2004 - hours, minutes, a leap second
+        return None
+    day = int(match["day"])
+    if not 1 <= day <= calendar.monthrange(year, _MONTHS.index(month) + 1)[1]:
+        return None
+    return calendar.timegm((year, _MONTHS.index(month) + 1, day, hour, minute, second))

@@ -1,0 +1,67 @@
+"""How old a stored response is and how long it is fresh (RFC 9111 §4.2)."""
+
+from sluicegate.core.caching.directives import Directives, age_of, cache_control, date_of
+from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.http import ResponseHead, get_all
+
+HEURISTICALLY_CACHEABLE = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501})
+"""Statuses that may be fresh without saying so (RFC 9110 §15.1); 206 is not stored."""
+
+_HEURISTIC_FRACTION = 0.1
+_HEURISTIC_MAX_S = 7 * 24 * 3600
+
+
+def current_age(entry: StoredEntry, now: float) -> int:
+    """Seconds since the origin generated or validated the response (§4.2.3)."""
+    date = date_of(entry.response.fields, b"date")
+    apparent = 0 if date is None else max(0, int(entry.response_time) - date)
+    delay = max(0.0, entry.response_time - entry.request_time)
+    corrected = age_of(entry.response.fields) + delay
+    resident = max(0.0, now - entry.response_time)
+    return int(max(apparent, corrected) + resident)
+
+
+def lifetime(response: ResponseHead, *, shared: bool, response_time: float) -> int:
+    """For how many seconds of its age the response is fresh (§4.2.1); 0 when nothing says that it is."""
+    directives = cache_control(response.fields)
+    explicit = _explicit_lifetime(response, directives, shared=shared, response_time=response_time)
+    if explicit is not None:
+        return explicit
+    if response.status in HEURISTICALLY_CACHEABLE or "public" in directives:
+        return _heuristic_lifetime(response, response_time)
+    return 0
+
+
+def forbids_stale(response: ResponseHead, *, shared: bool) -> bool:
+    """Whether the response must not be used stale, whatever the client accepts (§4.2.4)."""
+    directives = cache_control(response.fields)
+    if "must-revalidate" in directives or directives.unqualified("no-cache"):
+        return True
+    return shared and ("proxy-revalidate" in directives or "s-maxage" in directives)
+
+
+def _explicit_lifetime(
+    response: ResponseHead, directives: Directives, *, shared: bool, response_time: float
+) -> int | None:
+    if shared and (s_maxage := directives.seconds("s-maxage")) is not None:
+        return s_maxage
+    if (max_age := directives.seconds("max-age")) is not None:
+        return max_age
+    if not get_all(response.fields, b"expires"):
+        return None
+    expires = date_of(response.fields, b"expires")
+    return 0 if expires is None else max(0, expires - _generated(response, response_time))
+
+
+def _heuristic_lifetime(response: ResponseHead, response_time: float) -> int:
+    """A tenth of how long it had not changed, at most a week (§4.2.2)."""
+    modified = date_of(response.fields, b"last-modified")
+    if modified is None:
+        return 0
+    unchanged_s = max(0, _generated(response, response_time) - modified)
+    return min(int(unchanged_s * _HEURISTIC_FRACTION), _HEURISTIC_MAX_S)
+
+
+def _generated(response: ResponseHead, response_time: float) -> int:
+    date = date_of(response.fields, b"date")
+    return int(response_time) if date is None else date

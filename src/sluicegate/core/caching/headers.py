@@ -1,0 +1,43 @@
+"""Header sections as they are stored, updated by a 304 and given to the client (RFC 9111 §3.1, §3.2, §5.1)."""
+
+from dataclasses import replace
+
+from sluicegate.core.caching.decisions import CacheOptions
+from sluicegate.core.caching.directives import Directives, cache_control, date_of, format_date
+from sluicegate.core.http import FieldList, ResponseHead, end_to_end, without
+
+_NEVER_STORED = frozenset({b"trailer"})
+"""Trailers are not stored, so they are not announced either."""
+
+_NOT_UPDATED = frozenset({b"content-encoding", b"content-length", b"content-range", b"content-type"})
+"""They describe the stored body, which a 304 leaves as it is (§3.2)."""
+
+
+def stored_form(
+    response: ResponseHead, directives: Directives, options: CacheOptions, response_time: float
+) -> ResponseHead:
+    """The response as it is stored: no field of one connection only, none that it forbids to store, and dated."""
+    forbidden = _NEVER_STORED | directives.field_names("no-cache")
+    if options.shared:
+        forbidden |= directives.field_names("private")
+    fields = without(end_to_end(response.fields), forbidden)
+    if date_of(fields, b"date") is None:
+        fields = [*without(fields, [b"date"]), (b"Date", format_date(response_time))]
+    return replace(response, fields=fields)
+
+
+def freshened(
+    stored: ResponseHead, validation: ResponseHead, options: CacheOptions, response_time: float
+) -> ResponseHead:
+    """The stored head with the fields of the 304 that validated it (§3.2)."""
+    news = without(end_to_end(validation.fields), _NOT_UPDATED)
+    if date_of(news, b"date") is None:
+        news = [*without(news, [b"date"]), (b"Date", format_date(response_time))]
+    replaced = {name.lower() for name, _ in news} | {b"age"}
+    merged = replace(stored, fields=without(stored.fields, replaced) + news)
+    return stored_form(merged, cache_control(merged.fields), options, response_time)
+
+
+def with_age(fields: FieldList, age_s: int) -> FieldList:
+    """The fields with Age as it is now (§5.1)."""
+    return [*without(fields, [b"age"]), (b"Age", b"%d" % age_s)]

@@ -1,0 +1,156 @@
+"""hishel's RFC 9111 state machine behind our types: the only module that knows hishel's specification part.
+
+hishel keeps no field order or spelling, so its decisions are taken over and its header sections are not: it is shown
+*views* of what is stored and received, with the fields it decides by brought into their plainest form (age as Date,
+freshness as `max-age`), and says which entries to use, update or remove.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import hishel
+from hishel._core import _spec
+
+from sluicegate.core.caching.directives import Directives, format_date
+from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.http import ResponseHead
+
+_VALIDATORS = (b"etag", b"last-modified")
+
+
+class _MachineTime:
+    """The time that hishel reads: its module asks `time.time()`, and this binds that one module's name `time`."""
+
+    def __init__(self) -> None:
+        self.unix_s = 0
+        vars(_spec)["time"] = SimpleNamespace(time=lambda: self.unix_s)
+
+
+_machine_time = _MachineTime()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What hishel needs to know of a request that names no Range: what varies has been compared already."""
+
+    method: str
+    key: str
+    authorized: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A stored entry that matches the request, with what we know of its freshness (seconds)."""
+
+    entry: StoredEntry
+    age: int
+    lifetime: int
+    no_cache: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Answer from this one."""
+
+    view: View
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask the origin: about `candidates`, best first, if there are any. `state` waits for its answer."""
+
+    candidates: list[StoredEntry]
+    state: object
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What hishel makes of a response: `update` and `remove` are positions among the entries it was shown."""
+
+    storable: bool = False
+    again: bool = False
+    update: tuple[int, ...] = ()
+    remove: tuple[int, ...] = ()
+
+
+def select(question: Question, views: Sequence[View], *, shared: bool, now: float) -> Use | Ask:
+    """Which of the stored entries answers a request with a safe method, if any may (RFC 9111 §4)."""
+    _machine_time.unix_s = int(now)
+    entries = [_entry(question, position, view, int(now)) for position, view in enumerate(views)]
+    state = hishel.IdleClient(options=_options(shared=shared)).next(_request(question), entries)
+    match state:
+        case hishel.FromCache():
+            return Use(views[state.entry.id.int])
+        case hishel.NeedRevalidation():
+            return Ask([views[found.id.int].entry for found in state.revalidating_entries], state)
+        case hishel.CacheMiss():
+            return Ask([], state)
+
+
+def miss(question: Question, shown: Sequence[StoredEntry], *, shared: bool) -> object:
+    """The state of a request that is sent on as it is; an unsafe one may invalidate what is `shown` (§4.4)."""
+    views = [View(entry, age=0, lifetime=0, no_cache=True) for entry in shown]
+    entries = [_entry(question, position, view, 0) for position, view in enumerate(views)]
+    return hishel.IdleClient(options=_options(shared=shared)).next(_request(question), entries)
+
+
+def answer(state: object, response: ResponseHead, directives: Directives) -> Verdict:
+    """Give the origin's response to the state that waits for it (RFC 9111 §3, §4.3.3, §4.4).
+
+    `directives` are the response's, as they are to be obeyed. Raises TypeError for a state that waits for nothing.
+    """
+    if not isinstance(state, hishel.CacheMiss | hishel.NeedRevalidation):
+        raise TypeError(f"no state that waits for a response: {state!r}")
+    following: hishel.AnyState = state.next(_response(response, directives))
+    removed: list[int] = []
+    while isinstance(following, hishel.InvalidateEntries):
+        removed += [entry_id.int for entry_id in following.entry_ids]
+        following = following.next()
+    match following:
+        case hishel.StoreAndUse():
+            return Verdict(storable=True, remove=tuple(removed))
+        case hishel.NeedToBeUpdated():
+            updated = tuple(entry.id.int for entry in following.updating_entries)
+            return Verdict(update=updated, remove=tuple(removed))
+        case hishel.CacheMiss():
+            return Verdict(again=True, remove=tuple(removed))
+        case _:
+            return Verdict(remove=tuple(removed))
+
+
+def _options(*, shared: bool) -> hishel.CacheOptions:
+    return hishel.CacheOptions(shared=shared, supported_methods=["GET"], allow_stale=False)
+
+
+def _request(question: Question) -> hishel.Request:
+    headers = hishel.Headers({"authorization": "*"} if question.authorized else {})
+    return hishel.Request(question.method, question.key, headers)
+
+
+def _entry(question: Question, position: int, view: View, now: int) -> hishel.Entry:
+    headers = _headers(view.entry.response, _VALIDATORS)
+    headers["date"] = format_date(now - view.age).decode()
+    headers["cache-control"] = f"max-age={view.lifetime}" + (", no-cache" if view.no_cache else "")
+    return hishel.Entry(
+        id=uuid.UUID(int=position),
+        request=_request(question),
+        response=hishel.Response(view.entry.response.status, hishel.Headers(headers)),
+    )
+
+
+def _response(response: ResponseHead, directives: Directives) -> hishel.Response:
+    headers = _headers(response, (*_VALIDATORS, b"expires"))
+    if directives.values:
+        headers["cache-control"] = directives.serialised()
+    return hishel.Response(response.status, hishel.Headers(headers))
+
+
+def _headers(response: ResponseHead, names: Sequence[bytes]) -> dict[str, str]:
+    """The first line of each named field."""
+    kept: dict[str, str] = {}
+    for name, value in response.fields:
+        if (lower := name.lower()) in names:
+            kept.setdefault(lower.decode(), value.decode("latin-1"))
+    return kept

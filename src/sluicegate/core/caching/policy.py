@@ -1,0 +1,221 @@
+"""The cache's decisions (RFC 9111): plain data and `now` in, a decision with its reason out.
+
+A request is looked up, and what the origin answers is judged. hishel's state machine chooses between the entries,
+says what may be stored and what a 304 validates; what it lacks or gets wrong is decided here, before it is asked:
+age and freshness, the client's own directives and conditions, variants, what is not worth storing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sluicegate.core.caching import conditions, freshness, hishel_machine, vary
+from sluicegate.core.caching.decisions import (
+    Again,
+    CacheOptions,
+    Forward,
+    Freshened,
+    Hit,
+    Lookup,
+    Outcome,
+    PassOn,
+    Reason,
+    Refuse,
+    Revalidate,
+    Store,
+)
+from sluicegate.core.caching.directives import MAX_SECONDS, Directives, cache_control
+from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.headers import freshened, stored_form, with_age
+from sluicegate.core.caching.keys import cache_key
+from sluicegate.core.caching.storing import obeyed_directives, refusal
+from sluicegate.core.http import RequestHead, ResponseHead, end_to_end, get
+
+_CACHED_METHODS = frozenset({"GET", "HEAD"})
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""RFC 9110 §9.2.1; every other method may change the resource, so it invalidates."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """The state machine's state that waits for the origin's response, and the entries it was shown, in order."""
+
+    machine: object
+    shown: Sequence[StoredEntry] = ()
+
+
+def may_use_cache(request: RequestHead) -> bool:
+    """Whether the store need be asked about this request at all; if not, `look_up` it with no entries.
+
+    Requests with unsafe methods need it too: what they invalidate is stored there.
+    """
+    return request.method not in _SAFE_METHODS or _bypass(request) is None
+
+
+def look_up(request: RequestHead, entries: Sequence[StoredEntry], options: CacheOptions, now: float) -> Lookup:
+    """What to do with a request, given what is stored under its key. `now` in Unix seconds."""
+    if not options.enabled:
+        return Forward(request, Reason.CACHE_OFF)
+    if (bypass := _bypass(request)) is not None:
+        invalidable = [] if request.method in _SAFE_METHODS else list(entries)
+        return _forward(request, bypass, options, shown=invalidable)
+    wanted = _wanted(request)
+    matching = [entry for entry in entries if _same_method(request, entry) and vary.matches(request, entry)]
+    views = [_view(entry, wanted, options, now) for entry in matching]
+    found = hishel_machine.select(_question(request), views, shared=options.shared, now=now)
+    if isinstance(found, hishel_machine.Use):
+        return _hit(request, found.view.entry, options, now)
+    if "only-if-cached" in wanted:
+        return Refuse(ResponseHead(504, b"Gateway Timeout"), Reason.ONLY_IF_CACHED)
+    if not matching:
+        return Forward(request, Reason.VARY_MISS if entries else Reason.URI_MISS, state=_Pending(found.state))
+    return _validate(request, found, matching, _why_not(found.candidates[0], wanted, options, now), options)
+
+
+def judge(
+    plan: Revalidate | Forward,
+    response: ResponseHead,
+    options: CacheOptions,
+    *,
+    request_time: float,
+    response_time: float,
+) -> Outcome:
+    """What to do with a response to `plan.request`. Times in Unix seconds, as RFC 9111 §4.2.3 defines them."""
+    head = replace(response, fields=end_to_end(response.fields))
+    pending = plan.state
+    if not options.enabled or not isinstance(pending, _Pending):
+        return PassOn(head, Reason.CACHE_OFF)
+    request = plan.original if isinstance(plan, Revalidate) else plan.request
+    directives = obeyed_directives(response)
+    verdict = hishel_machine.answer(pending.machine, response, directives)
+    removed = [pending.shown[position].id for position in verdict.remove]
+    if verdict.again:
+        return Again(_forward(request, plan.reason, options), removed)
+    received = StoredEntry("", request, response, request_time, response_time)
+    if verdict.update:
+        return _validated([pending.shown[position] for position in verdict.update], received, options, removed)
+    reason = refusal(request, response, directives, options, response_time)
+    if reason is None and not verdict.storable:
+        reason = Reason.NOTHING_ALLOWS_STORING
+    if request.method == "GET" and (reason is None or response.status // 100 == 2):  # noqa: PLR2004 - any 2xx
+        removed = [entry.id for entry in plan.candidates]
+    if reason is not None:
+        return PassOn(head, reason, removed)
+    entry = replace(
+        received,
+        request=request.with_fields(vary.selecting_fields(request, response)),
+        response=stored_form(response, directives, options, response_time),
+    )
+    return Store(head, entry, Reason.REPLACED if plan.candidates else Reason.STORABLE, removed)
+
+
+def _bypass(request: RequestHead) -> Reason | None:
+    """Why nothing stored can answer the request, whatever there is."""
+    if request.method not in _CACHED_METHODS:
+        return Reason.METHOD
+    for name, _ in request.fields:
+        lower = name.lower()
+        if lower == b"range":
+            return Reason.RANGE
+        if lower in conditions.FOR_THE_ORIGIN:
+            return Reason.PRECONDITION
+    return None
+
+
+def _wanted(request: RequestHead) -> Directives:
+    """The client's directives; without any, `Pragma: no-cache` counts as one (RFC 9111 §5.4)."""
+    directives = cache_control(request.fields)
+    if not directives.values and (get(request.fields, b"pragma") or b"").strip().lower() == b"no-cache":
+        return Directives({"no-cache": [None]})
+    return directives
+
+
+def _same_method(request: RequestHead, entry: StoredEntry) -> bool:
+    """HEAD is answered by what GET brought, and not the other way round (RFC 9110 §9.3.2)."""
+    return entry.request.method in {"GET", request.method}
+
+
+def _view(entry: StoredEntry, wanted: Directives, options: CacheOptions, now: float) -> hishel_machine.View:
+    """The entry with the lifetime that the client's directives leave or add (RFC 9111 §5.2.1)."""
+    response = entry.response
+    usable = freshness.lifetime(response, shared=options.shared, response_time=entry.response_time)
+    if "max-stale" in wanted and not freshness.forbids_stale(response, shared=options.shared):
+        usable += MAX_SECONDS if wanted.unqualified("max-stale") else wanted.seconds("max-stale") or 0
+    usable -= wanted.seconds("min-fresh") or 0
+    oldest = wanted.seconds("max-age")
+    usable = usable if oldest is None else min(usable, oldest)
+    must_ask = "no-cache" in wanted or cache_control(response.fields).unqualified("no-cache")
+    return hishel_machine.View(entry, freshness.current_age(entry, now), max(0, usable), must_ask)
+
+
+def _why_not(entry: StoredEntry, wanted: Directives, options: CacheOptions, now: float) -> Reason:
+    """Why the entry may not be used unasked."""
+    if "no-cache" in wanted:
+        return Reason.REQUEST_NO_CACHE
+    if cache_control(entry.response.fields).unqualified("no-cache"):
+        return Reason.RESPONSE_NO_CACHE
+    return Reason.REQUEST_TOO_OLD if _ttl(entry, options, now) > 0 else Reason.STALE
+
+
+def _ttl(entry: StoredEntry, options: CacheOptions, now: float) -> int:
+    """For how many seconds the entry is still fresh; negative for how long it has been stale."""
+    lifetime = freshness.lifetime(entry.response, shared=options.shared, response_time=entry.response_time)
+    return lifetime - freshness.current_age(entry, now)
+
+
+def _question(request: RequestHead) -> hishel_machine.Question:
+    authorized = get(request.fields, b"authorization") is not None
+    return hishel_machine.Question(request.method, cache_key(request), authorized=authorized)
+
+
+def _forward(request: RequestHead, reason: Reason, options: CacheOptions, shown: Sequence[StoredEntry] = ()) -> Forward:
+    """Send the request as it is; if it is unsafe, `shown` are the entries it invalidates (RFC 9111 §4.4)."""
+    state = hishel_machine.miss(_question(request), shown, shared=options.shared)
+    return Forward(request, reason, list(shown), _Pending(state, shown))
+
+
+def _validate(
+    request: RequestHead,
+    found: hishel_machine.Ask,
+    shown: Sequence[StoredEntry],
+    reason: Reason,
+    options: CacheOptions,
+) -> Revalidate | Forward:
+    """Ask the origin about the best candidate that it can be asked about; without one, for a new response."""
+    asked = next((entry for entry in found.candidates if conditions.has_validator(entry.response)), None)
+    if asked is None:
+        forward = _forward(request, reason, options)
+        return replace(forward, candidates=found.candidates)
+    pending = _Pending(found.state, shown)
+    return Revalidate(conditions.conditional(request, asked), request, found.candidates, reason, pending)
+
+
+def _hit(request: RequestHead, entry: StoredEntry, options: CacheOptions, now: float) -> Hit:
+    ttl = _ttl(entry, options, now)
+    return Hit(entry, _answer_from(entry, request, now), ttl, Reason.FRESH if ttl > 0 else Reason.STALE)
+
+
+def _validated(
+    updating: list[StoredEntry], received: StoredEntry, options: CacheOptions, removed: list[str]
+) -> Freshened:
+    """Freshen the entries that a 304 validated and answer from the best of them (RFC 9111 §4.3.4)."""
+    now = received.response_time
+    updates = [
+        replace(
+            entry,
+            response=freshened(entry.response, received.response, options, now),
+            request_time=received.request_time,
+            response_time=now,
+        )
+        for entry in updating
+    ]
+    best = updates[0]
+    head = _answer_from(best, received.request, now)
+    return Freshened(best, head, updates, _ttl(best, options, now), Reason.VALIDATED, removed)
+
+
+def _answer_from(entry: StoredEntry, request: RequestHead, now: float) -> ResponseHead:
+    """The stored head with its age; a 304 when the client has the same response already (RFC 9111 §4.3.2)."""
+    fields = with_age(entry.response.fields, freshness.current_age(entry, now))
+    if conditions.unmodified_for(request, entry):
+        return conditions.not_modified(fields)
+    return replace(entry.response, fields=fields)

@@ -1,0 +1,32 @@
+"""Where permits are counted: the port that every limiter store keeps."""
+
+from typing import Protocol
+
+from sluicegate.core.limits.model import Limit
+from sluicegate.core.limits.window import Verdict
+
+
+class PermitStore(Protocol):
+    """The record of the permits given, by key.
+
+    It is shared by everyone who opens the same store. Permits are kept apart from the rates they were given under:
+    a limit that changes finds what was spent before.
+    """
+
+    async def take(self, key: str, limit: Limit, *, queued: bool) -> Verdict:
+        """Give a permit now and record it, or say how long to wait; one atomic step.
+
+        A store in memory or in a file does not suspend, so that the caller sends in the step that recorded the permit.
+        `queued` says that a queue stands: others wait, or this one had to; permits are then paced.
+        Raises PermitStoreBusy when another process holds the store for a moment, and PermitStoreError when the store
+        cannot be used. After either, no permit was given.
+        """
+
+    async def predict(self, key: str, limit: Limit, ahead: int) -> float:
+        """How long the next one waits when `ahead` others go first (seconds); 0 when not at all. Takes nothing.
+
+        Raises as `take` does.
+        """
+
+    async def aclose(self) -> None:
+        """Let go of what is open; idempotent."""

@@ -1,0 +1,185 @@
+"""The decision: may a request leave now, and if not, when?
+
+Two bounds hold together.
+
+The **log** is exact. It holds the time of every permit. A rate of N in W is kept when the N-th newest permit is more
+than W ago: then no interval of length W, open or closed, holds more than N. W is taken a little longer than written
+(`GUARD`), because requests are counted where they arrive and not all take the same time to get there.
+
+The **pace** spreads permits. It is a schedule: `due` is when the next permit is planned, one spacing after the last.
+The schedule may lag behind the clock by a credit. A host that nobody asked for a while has a credit of a whole window,
+which is its burst. While a queue stands the credit is `CATCH_UP_S`: enough to make up for a timer that fired late, so
+that lateness does not add up, and too little for a burst.
+
+A rate of more than `LOG_MAX` keeps no log. Its schedule alone keeps it (GCRA with a burst of one): with a credit C and
+permits planned S apart, N+1 permits span at least N·S - C, so S = (W + C) / N is enough.
+
+Times are seconds on one clock that never jumps. The caller keeps the log and the `State`; this module keeps nothing.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sluicegate.core.limits.model import Limit, Rate
+from sluicegate.core.limits.rates import format_rate
+
+GUARD = 0.01
+"""The part of a window that is added to it: what is lost of the rate, and how unevenly requests may travel."""
+GUARD_MAX_S = 0.05
+CATCH_UP_S = 0.02
+LOG_MAX = 300_000
+
+type Nth = Callable[[int], float | None]
+"""The time of the n-th newest permit (1 is the newest), or None when the log does not go back as far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Admitted, or how long to wait and which rate says so."""
+
+    wait_s: float = 0.0
+    rate: Rate | None = None
+
+    @property
+    def admitted(self) -> bool:
+        """A permit was given."""
+        return self.rate is None
+
+
+ADMITTED = Verdict()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is remembered of a key besides its log."""
+
+    last: float = -math.inf
+    """When the newest permit was given."""
+    due: float = -math.inf
+    """When the next one is planned."""
+
+
+NEVER = State()
+"""Of a key that has had no permit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A rate that the log keeps: the `count`-th newest permit must be at least `span_s` ago."""
+
+    rate: Rate
+    count: int
+    span_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A limit made ready for deciding."""
+
+    windows: tuple[Window, ...]
+    slowest: Rate
+    """The rate that sets the pace."""
+    spacing_s: float
+    idle_credit_s: float
+    queue_credit_s: float = CATCH_UP_S
+
+    @property
+    def keep_s(self) -> float:
+        """How long a permit matters to the log."""
+        return max((window.span_s for window in self.windows), default=0.0)
+
+    def due(self, state: State) -> float:
+        """When the pace allows the next permit; a schedule made for a slower limit does not outlive it."""
+        return min(state.due, state.last + self.spacing_s)
+
+    def after(self, state: State, now: float, *, queued: bool) -> State:
+        """The state once a permit was given at `now`."""
+        credit_s = self.queue_credit_s if queued else self.idle_credit_s
+        return State(last=now, due=max(self.due(state), now - credit_s) + self.spacing_s)
+
+
+@lru_cache(maxsize=4096)
+def plan(limit: Limit) -> Plan:
+    """The plan that keeps `limit`, which has at least one rate."""
+    paces = {rate: _span_s(rate) / rate.count for rate in limit.rates}
+    slowest = max(paces, key=lambda rate: paces[rate])
+    burst = 1 if any(map(_scheduled, limit.rates)) else limit.burst or slowest.count
+    return Plan(
+        windows=tuple(Window(rate, rate.count, _span_s(rate)) for rate in limit.rates if not _scheduled(rate)),
+        slowest=slowest,
+        spacing_s=paces[slowest],
+        idle_credit_s=(burst - 1) * paces[slowest],
+    )
+
+
+def _scheduled(rate: Rate) -> bool:
+    return rate.count > LOG_MAX
+
+
+def _span_s(rate: Rate) -> float:
+    span_s = rate.window_s + min(rate.window_s * GUARD, GUARD_MAX_S)
+    return span_s + CATCH_UP_S if _scheduled(rate) else span_s
+
+
+def decide(plan: Plan, nth: Nth, state: State, now: float) -> Verdict:
+    """Whether a permit may be given at `now`. The caller then appends `now` to the log and keeps `plan.after(...)`."""
+    ready, rate = plan.due(state), plan.slowest
+    for window in plan.windows:
+        oldest = nth(window.count)
+        if oldest is not None and oldest + window.span_s > ready:
+            ready, rate = oldest + window.span_s, window.rate
+    return ADMITTED if ready <= now else Verdict(ready - now, rate)
+
+
+def predict(plan: Plan, nth: Nth, state: State, now: float, ahead: int) -> float:
+    """How long a request waits that has `ahead` others before it, all of them ready to leave (seconds, 0: not at all).
+
+    Those that a burst lets through go at once; from the first that has to wait, the rest follow one spacing apart.
+    """
+    start = max(plan.due(state), now - plan.idle_credit_s)
+
+    def ready(place: int) -> float:
+        return max(
+            start + place * plan.spacing_s,
+            *(_log_ready(window, nth, now, place) for window in plan.windows),
+            now,
+        )
+
+    if ready(ahead) <= now:
+        return 0.0
+    first = 0 if ready(0) > now else bisect_right(range(ahead + 1), now, key=ready)
+    return max(ready(ahead), ready(first) + (ahead - first) * plan.spacing_s) - now
+
+
+def _log_ready(window: Window, nth: Nth, now: float, place: int) -> float:
+    """When the log has room for the request at `place`, if those before it leave as early as they can."""
+    rounds, rest = divmod(place, window.count)
+    blocking = nth(window.count - rest)
+    first = now if blocking is None else max(now, blocking + window.span_s)
+    return first + rounds * window.span_s
+
+
+def algorithm(limit: Limit) -> str:
+    """How the limit is kept: `none`, `sliding-window-log`, `gcra`, or both joined by `+`."""
+    if limit.unlimited:
+        return "none"
+    names = {"gcra" if _scheduled(rate) else "sliding-window-log" for rate in limit.rates}
+    return "+".join(sorted(names, reverse=True))
+
+
+def explain(limit: Limit) -> str:
+    """The same in a sentence, for `sluicegate check`."""
+    if limit.unlimited:
+        return "No rate applies; only concurrency bounds the requests under way."
+    made = plan(limit)
+    pace = f"one request every {made.spacing_s:.4g} s while a queue stands, as {format_rate(made.slowest)} asks"
+    if any(map(_scheduled, limit.rates)):
+        return (
+            f"A rate of more than {LOG_MAX} keeps no log of every request; it is kept by spacing alone (GCRA with a "
+            f"burst of 1): {pace}, and no burst when idle."
+        )
+    burst = min([limit.burst or made.slowest.count, *(window.count for window in made.windows)])
+    return f"An exact log of requests; a burst of up to {burst} when idle, {pace}."

@@ -1,0 +1,1 @@
+"""The engine: one request in, one streamed response out. Knows no mitmproxy."""

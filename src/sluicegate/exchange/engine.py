@@ -1,0 +1,71 @@
+"""The engine: cache first, limiter and origin below it, and an answer in every case.
+
+Whatever goes wrong in here ends as an answer of our own, never as a request that slips past the limiter.
+"""
+
+import logging
+
+from sluicegate.core.access import AccessPolicy
+from sluicegate.core.http import ResponseHead, end_to_end, without
+from sluicegate.core.loops import check_loop, forwards_left, with_one_forward_less
+from sluicegate.core.ports import OnInterim
+from sluicegate.errors import ClientGone, ExchangeError
+from sluicegate.exchange.bodies import BytesBody
+from sluicegate.exchange.cached import CachedForwarder
+from sluicegate.exchange.call import Answer, Call, Identity
+from sluicegate.exchange.problems import REASONS, InternalFault, problem
+
+_logger = logging.getLogger(__name__)
+
+
+class Engine:
+    """Answers calls. One for all clients, whatever they speak."""
+
+    def __init__(self, *, cached: CachedForwarder, access: AccessPolicy, identity: Identity) -> None:
+        self.access = access
+        self._cached = cached
+        self._identity = identity
+
+    async def handle(self, call: Call, on_interim: OnInterim) -> Answer:
+        """Answer a call. Raises only ClientGone and CancelledError; then nothing is held any more."""
+        try:
+            return await self._handle(call, on_interim)
+        except ExchangeError as error:
+            return self.refuse(call, error)
+        except ClientGone:
+            raise
+        except Exception:
+            _logger.exception("exchange %s failed", call.request_id)
+            return self.refuse(call, InternalFault("An internal fault; the log has the details."))
+
+    def refuse(self, call: Call, error: ExchangeError) -> Answer:
+        """The answer that tells about `error`."""
+        call.error = error.proxy_error
+        call.cache = "none"
+        return problem(error, call.request_id, self._identity.name)
+
+    async def _handle(self, call: Call, on_interim: OnInterim) -> Answer:
+        request = call.request
+        check_loop(request.fields, self._identity.pseudonym)
+        self.access.admit_host(request.origin.host)
+        if (left := forwards_left(request)) is not None:
+            if left == 0:
+                return _final_recipient(call)
+            request = with_one_forward_less(request, left)
+            return await self._cached.pass_on(call, request.with_fields(_outgoing(request.fields)), on_interim)
+        return await self._cached.answer(call, request.with_fields(_outgoing(request.fields)), on_interim)
+
+
+def _outgoing(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    return without(end_to_end(fields), (b"expect",))
+
+
+def _final_recipient(call: Call) -> Answer:
+    """The answer to TRACE or OPTIONS with Max-Forwards: 0 (RFC 9110 §7.6.2); TRACE repeats no field that may hold a secret."""
+    call.cache = "none"
+    if call.request.method == "OPTIONS":
+        return Answer(
+            ResponseHead(204, REASONS[204], [(b"Allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS")]), BytesBody()
+        )
+    line = f"TRACE {call.request.target} HTTP/1.1\r\n\r\n".encode("latin-1")
+    return Answer(ResponseHead(200, REASONS[200], [(b"Content-Type", b"message/http")]), BytesBody(line))

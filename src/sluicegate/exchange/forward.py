@@ -1,0 +1,125 @@
+"""The way out: queue, slots, connection, permit, and only then the request (design: a permit is counted when sent)."""
+
+from dataclasses import dataclass
+from email.utils import formatdate
+
+from sluicegate.clock import Clock
+from sluicegate.core.events import UpstreamAnswered, UpstreamFailed
+from sluicegate.core.http import RequestHead, ResponseHead, end_to_end, get
+from sluicegate.core.loops import with_via
+from sluicegate.core.ports import (
+    BodyReader,
+    EventSink,
+    OnInterim,
+    UpstreamConnection,
+    UpstreamPool,
+    UpstreamResponse,
+)
+from sluicegate.errors import ResponseCutShort, UpstreamError
+from sluicegate.exchange.bodies import ReleasingBody
+from sluicegate.exchange.call import Call, Identity
+from sluicegate.gate.gate import Ask, Gate, Turn
+
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "PROPFIND", "SEARCH", "REPORT"})
+"""Methods that may be sent again when a reused connection died under them (RFC 9110 §9.2.2)."""
+
+
+@dataclass(slots=True)
+class Received:
+    """An origin's response, its head cleaned of what concerned that connection only."""
+
+    head: ResponseHead
+    body: BodyReader
+    request_time: float
+    """When the request was sent (Unix seconds)."""
+    response_time: float
+    """When the head came (Unix seconds)."""
+
+
+class Forwarder:
+    """Sends requests to origins, each with a permit of its own."""
+
+    def __init__(self, *, gate: Gate, pool: UpstreamPool, clock: Clock, events: EventSink, identity: Identity) -> None:
+        self._gate = gate
+        self._pool = pool
+        self._clock = clock
+        self._events = events
+        self._pseudonym = identity.pseudonym
+
+    async def send(self, call: Call, request: RequestHead, on_interim: OnInterim) -> Received:
+        """Send `request` (end-to-end fields) for `call`, wait for the response's head.
+
+        Raises LimitError, UpstreamError, RequestError or ClientGone; then nothing is held any more. The slots taken
+        are given back when the response's body ends or is closed.
+        """
+        turn = await self._gate.enter(
+            Ask(request_id=call.request_id, host=request.origin.host, client=call.user or call.client)
+        )
+        try:
+            call.limit_key = turn.key
+            outgoing = request.with_fields(with_via(request.fields, self._pseudonym))
+            response, request_time = await self._exchange(call, outgoing, turn, on_interim)
+        except UpstreamError as error:
+            turn.leave()
+            self._events.emit(UpstreamFailed(call.request_id, request.origin.host, error.proxy_error, str(error)))
+            raise
+        except BaseException:
+            turn.leave()
+            raise
+        finally:
+            call.wait_s += turn.waited_s
+        return Received(
+            head=self._cleaned(response.head),
+            body=ReleasingBody(response.body, turn.leave),
+            request_time=request_time,
+            response_time=self._clock.wall(),
+        )
+
+    async def _exchange(
+        self, call: Call, request: RequestHead, turn: Turn, on_interim: OnInterim
+    ) -> tuple[UpstreamResponse, float]:
+        connection = await self._permitted(request, turn, fresh=False)
+        while True:
+            sent, request_time = self._clock.now(), self._clock.wall()
+            try:
+                response = await connection.exchange(request, call.body, on_interim)
+            except ResponseCutShort as error:
+                if not (error.untouched and connection.reused and _repeatable(call, request)):
+                    raise
+                connection = await self._permitted(request, turn, fresh=True)
+                continue
+            self._events.emit(
+                UpstreamAnswered(
+                    call.request_id,
+                    request.origin.host,
+                    response.head.status,
+                    self._clock.now() - sent,
+                    connection.reused,
+                )
+            )
+            return response, request_time
+
+    async def _permitted(self, request: RequestHead, turn: Turn, *, fresh: bool) -> UpstreamConnection:
+        """A connection and the permit to use it at once: after this returns, nothing may be awaited before the write.
+
+        An origin may close a connection that waits for its permit; then another is opened before one is spent.
+        """
+        while True:
+            connection = await self._pool.connect(request.origin, fresh=fresh)
+            try:
+                if await turn.permit(lambda: connection.usable):  # noqa: B023 - awaited within this very turn of the loop
+                    return connection
+            except BaseException:
+                connection.release()
+                raise
+            connection.release()
+
+    def _cleaned(self, head: ResponseHead) -> ResponseHead:
+        fields = with_via(end_to_end(head.fields), self._pseudonym)
+        if get(fields, b"date") is None:
+            fields.append((b"Date", formatdate(self._clock.wall(), usegmt=True).encode()))
+        return ResponseHead(head.status, head.reason, fields)
+
+
+def _repeatable(call: Call, request: RequestHead) -> bool:
+    return request.method in IDEMPOTENT and call.body is None

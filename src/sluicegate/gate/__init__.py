@@ -1,0 +1,1 @@
+"""The queues in front of the limits: awaits what the core decided."""

@@ -1,0 +1,80 @@
+"""The gate: every request to an origin passes here, and is counted when it is sent.
+
+    enter ─▶ door ─▶ queue ─▶ host slot ─▶ global slot ─▶ Turn ─▶ (the caller connects) ─▶ permit ─▶ send ─▶ leave
+
+The door refuses at once what would wait too long. The queue is the host's own. A slot is room for one request in flight.
+With a `Turn` the caller opens its connection, and then asks for the permit: turns get permits in the order they ask, so
+that one which is still connecting holds up nobody. Only the first in line asks the store, and sleeps for as long as the
+store says. All changes to queues and slots are synchronous and run to their end: on each arrival, departure and
+cancellation.
+
+Whatever ends a wait gives back what was held; a permit is only ever spent by a request that is then sent.
+"""
+
+from sluicegate.clock import Clock
+from sluicegate.core.limits.ports import PermitStore
+from sluicegate.core.limits.table import LimitTable
+from sluicegate.core.ports import EventSink
+from sluicegate.gate.host import Host, HostStatus
+from sluicegate.gate.slots import Slots
+from sluicegate.gate.timers import Timers
+from sluicegate.gate.turn import Ask, Desk, Turn
+
+__all__ = ["Ask", "Gate", "HostStatus", "Turn"]
+
+
+class Gate:
+    """Lets requests through as `table` allows, at most `max_inflight` at once in all.
+
+    The store is the caller's to close.
+    """
+
+    def __init__(
+        self, table: LimitTable, store: PermitStore, clock: Clock, events: EventSink, *, max_inflight: int
+    ) -> None:
+        self._table = table
+        self._desk = Desk(store, clock, events, Timers(clock), Slots(max_inflight))
+
+    async def enter(self, ask: Ask) -> Turn:
+        """Wait for room to send a request to `ask.host`; the Turn's `permit` then waits for the rates.
+
+        Raises QueueFull and WaitTooLong, at once where they can be foreseen, and LimiterUnavailable once closed. The
+        caller calls `leave` on the Turn in the end, whatever happens.
+        """
+        limit, key = self._table.match(ask.host)
+        host = self._desk.hosts.get(key)
+        if host is None:
+            host = self._desk.hosts[key] = Host(key, limit)
+        turn = Turn(ask, host, self._desk)
+        await turn.enter()
+        return turn
+
+    def configure(self, table: LimitTable, max_inflight: int) -> None:
+        """Put other limits in force. Those who wait keep their places and wait as the new limits say."""
+        self._table = table
+        self._desk.slots.max_inflight = max_inflight
+        for host in list(self._desk.hosts.values()):
+            host.limit, _ = table.match(host.key)
+            self._desk.slots.assign(host)
+        self._rouse_all()
+
+    def snapshot(self) -> list[HostStatus]:
+        """The hosts with requests at the gate, the longest queue first."""
+        hosts = [host.status() for host in self._desk.hosts.values()]
+        return sorted(hosts, key=lambda status: (-status.queue, -status.in_flight, status.key))
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that hold a global slot."""
+        return self._desk.slots.in_flight
+
+    async def aclose(self) -> None:
+        """Refuse whoever still waits (LimiterUnavailable) and whoever would have to; idempotent."""
+        self._desk.closed = True
+        self._rouse_all()
+        self._desk.timers.close()
+
+    def _rouse_all(self) -> None:
+        for host in list(self._desk.hosts.values()):
+            for turn in (*host.queue, *self._desk.slots.lobby(host), *host.line):
+                turn.rouse()

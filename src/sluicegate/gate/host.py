@@ -1,0 +1,50 @@
+"""What the gate knows of one host: who is let in, who waits, and in what order."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+from sluicegate.core.limits.model import Limit
+from sluicegate.core.limits.queue import FifoQueue
+from sluicegate.core.limits.window import plan
+
+LEAD_S = 0.5
+"""How long before its permit a turn is let in, at most: it may open a connection meanwhile, and holds a slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostStatus:
+    """A host at the gate, for the status page."""
+
+    key: str
+    limit_name: str
+    queue: int
+    in_flight: int
+
+
+@dataclass(slots=True)
+class Host[T: Hashable]:
+    """A host's queue for slots, its line for permits, and its counts."""
+
+    key: str
+    limit: Limit
+    queue: FifoQueue[T] = field(default_factory=FifoQueue)
+    line: FifoQueue[T] = field(default_factory=FifoQueue)
+    in_flight: int = 0
+    """Turns that hold a slot of this host."""
+    waiting: int = 0
+    """Turns that wait, for whatever."""
+    unpermitted: int = 0
+    """Turns that have had no permit yet."""
+    present: int = 0
+    """Turns that have not left."""
+
+    @property
+    def open(self) -> bool:
+        """The next in the queue may have a slot: one is free, and not enough wait in line for a permit already."""
+        if self.in_flight >= self.limit.concurrency:
+            return False
+        return self.limit.unlimited or len(self.line) * plan(self.limit).spacing_s < LEAD_S
+
+    def status(self) -> HostStatus:
+        """The counts as they are now."""
+        return HostStatus(self.key, self.limit.name, self.waiting, self.in_flight)

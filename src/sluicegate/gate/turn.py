@@ -1,0 +1,228 @@
+"""A request's way through the gate: past the door, into a slot, through the line for a permit, and out."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from sluicegate.clock import Clock
+from sluicegate.core.events import Abandoned, Permitted, Rejected
+from sluicegate.core.limits.model import Limit
+from sluicegate.core.limits.ports import PermitStore
+from sluicegate.core.limits.window import Verdict
+from sluicegate.core.ports import EventSink
+from sluicegate.errors import LimitError, PermitStoreBusy, PermitStoreError
+from sluicegate.gate import refusals
+from sluicegate.gate.host import Host
+from sluicegate.gate.slots import Place, Slots, Waiting
+from sluicegate.gate.timers import Timers
+
+BUSY_RETRY_S = 0.002
+FAILED_RETRY_S = 0.1
+STORE_PATIENCE_S = 3.0
+"""How long a store may fail before waiting requests are refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Who asks for what."""
+
+    request_id: str
+    host: str
+    client: str = ""
+
+
+@dataclass(slots=True)
+class Desk:
+    """What all turns of a gate share."""
+
+    store: PermitStore
+    clock: Clock
+    events: EventSink
+    timers: Timers
+    slots: Slots
+    hosts: dict[str, Host[Waiting]] = field(default_factory=dict)
+    failing_since: float | None = None
+    """When the store began to fail; None while it answers."""
+    closed: bool = False
+
+
+class Turn:
+    """A place at the gate, held until `leave`.
+
+    `permit` may be called more than once: each call is one more request sent. A turn whose `permit` raised has left.
+    """
+
+    __slots__ = ("_ask", "_desk", "_entered", "_permitted", "_roused", "_wake", "host", "place", "waited_s")
+
+    def __init__(self, ask: Ask, host: Host[Waiting], desk: Desk) -> None:
+        self.host = host
+        self.place = Place.OUTSIDE
+        self.waited_s = 0.0
+        """Seconds spent waiting, for slots and permits."""
+        self._ask = ask
+        self._desk = desk
+        self._entered = desk.clock.now()
+        self._permitted = False
+        self._roused = False
+        self._wake: asyncio.Future[None] | None = None
+        host.present += 1
+        host.unpermitted += 1
+
+    @property
+    def limit(self) -> Limit:
+        """The limit it stands under, as it is now."""
+        return self.host.limit
+
+    @property
+    def key(self) -> str:
+        """What its permits are counted under."""
+        return self.host.key
+
+    async def enter(self) -> None:
+        """Wait for a slot of the host and a global one. Raises LimitError. If it ends otherwise, nothing is held."""
+        try:
+            await self._door()
+            self._desk.slots.join(self)
+            while self.place is not Place.INSIDE:
+                if self._overdue():
+                    raise refusals.wait_too_long(self.key, self.limit, await self._predict(0))
+                await self._pause(self._deadline)
+        except BaseException as error:
+            self._give_up(error)
+            raise
+
+    async def permit(self) -> None:
+        """Wait until the limit lets one more request go; send it before anything else is awaited.
+
+        Raises WaitTooLong once it is known that `max_wait` (since `enter`) will not do, LimiterUnavailable when the
+        store fails for some seconds. If it ends otherwise than by returning, nothing is spent and nothing is held.
+        """
+        host = self.host
+        self._roused = False
+        host.line.push(self)
+        try:
+            await self._line()
+        except BaseException as error:
+            self._give_up(error)
+            raise
+        finally:
+            host.line.discard(self)
+            if host.line:
+                host.line.first().rouse()
+            self._desk.slots.assign(host)
+        self._count()
+        self._desk.events.emit(
+            Permitted(self._ask.request_id, self._ask.host, self.key, self.waited_s, host.waiting, host.in_flight)
+        )
+
+    def leave(self) -> None:
+        """Give back what is held and let the next one in; idempotent."""
+        if self.place is Place.GONE:
+            return
+        self._count()
+        self._desk.slots.leave(self)
+        self.host.present -= 1
+        if not self.host.present:
+            self._desk.hosts.pop(self.key, None)
+
+    def rouse(self) -> None:
+        """Look again: something has changed."""
+        self._roused = True
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def _door(self) -> None:
+        host, limit = self.host, self.limit
+        wait_s = await self._predict(host.unpermitted - 1)
+        must_wait = wait_s > 0 or not self._desk.slots.free_for(host)
+        if must_wait and host.waiting >= limit.max_queue:
+            raise refusals.queue_full(self.key, limit, wait_s)
+        if wait_s > limit.max_wait_s:
+            raise refusals.wait_too_long(self.key, limit, wait_s)
+
+    async def _line(self) -> None:
+        """Be first, and ask the store until it agrees. Nothing is awaited after that."""
+        queued = False
+        while not self.limit.unlimited:
+            if self.host.line.first() is self:
+                verdict = await self._take(queued=queued or len(self.host.line) > 1)
+                if verdict.admitted:
+                    return
+                now = self._desk.clock.now()
+                if now + verdict.wait_s > self._deadline:
+                    raise refusals.wait_too_long(self.key, self.limit, verdict.wait_s)
+                await self._pause(now + verdict.wait_s)
+            elif self._overdue():
+                raise refusals.wait_too_long(self.key, self.limit, await self._predict(0))
+            else:
+                await self._pause(self._deadline)
+            queued = True
+
+    async def _take(self, *, queued: bool) -> Verdict:
+        """The store's answer; a store that fails is asked again for a while (fail closed: no answer, no permit)."""
+        desk = self._desk
+        while True:
+            try:
+                verdict = await desk.store.take(self.key, self.limit, queued=queued)
+            except PermitStoreError as error:
+                now = desk.clock.now()
+                if desk.failing_since is None:
+                    desk.failing_since = now
+                if now > min(desk.failing_since + STORE_PATIENCE_S, self._deadline):
+                    raise refusals.store_unavailable(self.limit, error) from error
+                await self._pause(now + (BUSY_RETRY_S if isinstance(error, PermitStoreBusy) else FAILED_RETRY_S))
+            else:
+                desk.failing_since = None
+                return verdict
+
+    async def _predict(self, ahead: int) -> float:
+        """The wait behind `ahead` others (seconds). A store that fails is dealt with where a permit is needed."""
+        if self.limit.unlimited:
+            return 0.0
+        try:
+            return await self._desk.store.predict(self.key, self.limit, ahead)
+        except PermitStoreError:
+            return 0.0
+
+    async def _pause(self, until: float) -> None:
+        """Wait to be roused, and no longer than `until`."""
+        if self._desk.closed:
+            raise refusals.stopping(self.limit)
+        if not self._roused:
+            await self._sleep(until)
+        self._roused = False
+
+    async def _sleep(self, until: float) -> None:
+        self._wake = asyncio.get_running_loop().create_future()
+        timer = self._desk.timers.call_at(until, self.rouse)
+        began = self._desk.clock.now()
+        self.host.waiting += 1
+        try:
+            await self._wake
+        finally:
+            timer.cancel()
+            self._wake = None
+            self.host.waiting -= 1
+            self.waited_s += self._desk.clock.now() - began
+
+    @property
+    def _deadline(self) -> float:
+        return self._entered + self.limit.max_wait_s
+
+    def _overdue(self) -> bool:
+        return self._desk.clock.now() >= self._deadline
+
+    def _count(self) -> None:
+        if not self._permitted:
+            self._permitted = True
+            self.host.unpermitted -= 1
+
+    def _give_up(self, error: BaseException) -> None:
+        """Leave before being served, and tell why."""
+        self.leave()
+        ask = self._ask
+        if isinstance(error, LimitError):
+            why = refusals.reason(error)
+            retry_after_s = error.retry_after_s
+            self._desk.events.emit(Rejected(ask.request_id, ask.host, self.key, why, retry_after_s, self.host.waiting))
+        elif isinstance(error, asyncio.CancelledError):
+            self._desk.events.emit(Abandoned(ask.request_id, ask.host, self.key, self.waited_s))

@@ -1,0 +1,154 @@
+"""Where log lines end up: a stream, or a file that rotates. Each write is a batch of whole lines."""
+
+import contextlib
+import itertools
+import os
+import select
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from sluicegate.errors import StartError
+
+if sys.platform != "win32":
+    import fcntl
+
+_PIPE_BUF = getattr(select, "PIPE_BUF", 512)
+_FILE_MODE = 0o640
+_DIRECTORY_MODE = 0o750
+
+
+class Output(Protocol):
+    """Takes bytes that are whole lines."""
+
+    def write(self, lines: bytes) -> None:
+        """Write all of it, or raise OSError. May block: only the log's own thread calls it."""
+
+    def close(self) -> None:
+        """Let go of what is open; never raises."""
+
+
+class StreamOutput:
+    """Standard output, or any descriptor that somebody else owns.
+
+    Into a pipe, pieces of whole lines go that are short enough for the kernel not to mix them with another writer's.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._fd = descriptor
+        self._is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+
+    def write(self, lines: bytes) -> None:
+        for piece in _pieces(lines, _PIPE_BUF) if self._is_pipe else (lines,):
+            rest = memoryview(piece)
+            while rest:
+                try:
+                    rest = rest[os.write(self._fd, rest) :]
+                except BlockingIOError:
+                    select.select([], [self._fd], [])
+
+    def close(self) -> None:
+        """Leave the descriptor open."""
+
+
+class FileOutput:
+    """A file for any number of processes. It rotates by size, follows when moved away, and holds whole lines only.
+
+    A batch is one append under the file's lock. On a full disk what was written of it is taken back. `rotate_size` is
+    in bytes (0: never), `rotate_keep` the number of old files: `proxy.log.1` is the youngest. Raises StartError when
+    the file cannot be opened at first; later trouble is an OSError of `write`.
+    """
+
+    def __init__(self, path: Path, *, rotate_size: int = 0, rotate_keep: int = 5) -> None:
+        self._path = path.absolute()
+        self._rotate_size = rotate_size
+        self._rotate_keep = rotate_keep
+        try:
+            self._fd = self._open()
+        except OSError as error:
+            raise StartError(
+                f"The log file {path} cannot be written: {error.strerror}.",
+                advice="Name another with --log-file or log.file, or make its directory writable for this user.",
+            ) from error
+
+    def write(self, lines: bytes) -> None:
+        with self._locked() as size:
+            if size and 0 < self._rotate_size < size + len(lines):
+                with contextlib.suppress(OSError):  # a file that has grown too long is better than lines lost
+                    self._rotate()
+                size = os.fstat(self._fd).st_size
+            try:
+                written = os.write(self._fd, lines)
+                while written < len(lines):
+                    written += os.write(self._fd, memoryview(lines)[written:])
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._fd, size)
+                raise
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            os.close(self._fd)
+
+    def _open(self) -> int:
+        self._path.parent.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _FILE_MODE)
+
+    def _reopen(self) -> None:
+        fresh = self._open()
+        os.close(self._fd)
+        self._fd = fresh
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[int]:
+        """Hold the lock of the file that has the path now; gives its size."""
+        while True:
+            _lock(self._fd)
+            try:
+                opened = os.fstat(self._fd)
+                if self._has_path(opened):
+                    yield opened.st_size
+                    return
+                self._reopen()
+            finally:
+                _unlock(self._fd)
+
+    def _has_path(self, opened: os.stat_result) -> bool:
+        try:
+            return os.path.samestat(self._path.stat(), opened)
+        except FileNotFoundError:
+            return False
+
+    def _rotate(self) -> None:
+        """Move the file away under its lock: whoever waits for the lock then finds the path gone, and reopens."""
+        old = [self._path, *(Path(f"{self._path}.{number}") for number in range(1, self._rotate_keep + 1))]
+        if self._rotate_keep == 0:
+            self._path.unlink()
+        for source, target in reversed(list(itertools.pairwise(old))):
+            with contextlib.suppress(FileNotFoundError):
+                source.replace(target)
+        self._reopen()
+        _lock(self._fd)
+
+
+def _pieces(lines: bytes, limit: int) -> Iterator[bytes]:
+    """Cut after line ends into pieces of at most `limit` bytes; a longer line is a piece by itself."""
+    start = 0
+    while start < len(lines):
+        end = lines.rfind(b"\n", start, start + limit) + 1 or lines.find(b"\n", start) + 1 or len(lines)
+        yield lines[start:end]
+        start = end
+
+
+def _lock(descriptor: int) -> None:
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):  # a file system without locks: lines stay whole by O_APPEND alone
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _unlock(descriptor: int) -> None:
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)

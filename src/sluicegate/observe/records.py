@@ -1,0 +1,114 @@
+"""How loud each event is, and what a line says about it. The hot `access` line is rendered by itself (`render`)."""
+
+import logging
+from dataclasses import dataclass
+
+from sluicegate.core.events import (
+    Abandoned,
+    Access,
+    CacheDecided,
+    Event,
+    Level,
+    Notice,
+    Permitted,
+    Rejected,
+    Stage,
+    UpstreamAnswered,
+    UpstreamFailed,
+)
+
+SEVERITY = {
+    Level.DEBUG: logging.DEBUG,
+    Level.INFO: logging.INFO,
+    Level.WARNING: logging.WARNING,
+    Level.ERROR: logging.ERROR,
+}
+"""The levels as numbers that compare."""
+
+type RareEvent = Permitted | Rejected | Abandoned | CacheDecided | UpstreamAnswered | UpstreamFailed | Notice
+"""Every event but `Access`."""
+
+NOTICEABLE_WAIT_S = 0.001
+"""Seconds; a shorter wait is none to a reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line to be: `fields` are plain values, still unmasked."""
+
+    stage: Stage
+    event: str
+    fields: dict[str, object]
+    message: str = ""
+
+
+def level_of(event: Event) -> Level:
+    """The level an event is logged at."""
+    match event:
+        case Notice():
+            return event.level
+        case CacheDecided() | UpstreamAnswered():
+            return Level.DEBUG
+        case Permitted():
+            return Level.INFO if event.wait_s >= NOTICEABLE_WAIT_S else Level.DEBUG
+        case Rejected() | UpstreamFailed():
+            return Level.WARNING
+        case Access() | Abandoned():
+            return Level.INFO
+
+
+def record_of(event: RareEvent) -> Record:
+    """What the line of an event says, in the order of its fields."""
+    match event:
+        case Permitted():
+            return _limiter(
+                "permit",
+                event,
+                wait_ms=milliseconds(event.wait_s),
+                queue=event.queue_length,
+                in_flight=event.in_flight,
+            )
+        case Rejected():
+            return _limiter(
+                "reject",
+                event,
+                why=event.why,
+                retry_after_s=round(event.retry_after_s, 3),
+                queue=event.queue_length,
+            )
+        case Abandoned():
+            return _limiter("abandon", event, wait_ms=milliseconds(event.wait_s))
+        case CacheDecided():
+            fields = {
+                "request_id": event.request_id,
+                "url": event.url,
+                "outcome": event.outcome,
+                "reason": event.reason,
+                "section": event.section,
+                "stored": event.stored,
+            }
+            return Record(Stage.CACHE, "cache", fields)
+        case UpstreamAnswered():
+            fields = {
+                "request_id": event.request_id,
+                "host": event.host,
+                "status": event.status,
+                "duration_ms": milliseconds(event.duration_s),
+                "reused": event.reused,
+            }
+            return Record(Stage.UPSTREAM, "response", fields)
+        case UpstreamFailed():
+            fields = {"request_id": event.request_id, "host": event.host, "error": event.error}
+            return Record(Stage.UPSTREAM, "failure", fields, event.message)
+        case Notice():
+            return Record(event.stage, event.event, event.fields, event.message)
+
+
+def milliseconds(seconds: float) -> float:
+    """Milliseconds to a tenth of one."""
+    return round(seconds * 1000, 1)
+
+
+def _limiter(name: str, event: Permitted | Rejected | Abandoned, **fields: object) -> Record:
+    common: dict[str, object] = {"request_id": event.request_id, "host": event.host, "limit_key": event.limit_key}
+    return Record(Stage.LIMITER, name, common | fields)

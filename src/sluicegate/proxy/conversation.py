@@ -1,0 +1,144 @@
+"""One request's way through the engine, given back to the lane piece by piece."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from sluicegate.clock import Clock
+from sluicegate.core.events import Access
+from sluicegate.core.http import ResponseHead
+from sluicegate.core.ports import EventSink
+from sluicegate.errors import ClientGone, ExchangeError
+from sluicegate.exchange.call import Answer, Call
+from sluicegate.exchange.engine import Engine
+from sluicegate.proxy import wire
+from sluicegate.proxy.outbox import Outbox
+from sluicegate.proxy.reader import Incoming
+from sluicegate.tasks import spawn
+
+_logger = logging.getLogger(__name__)
+
+
+class Conversation:
+    """Runs the engine for one request and hands out what the client is to be sent.
+
+    The engine works in a task of its own, little ahead of the client: a slow client slows the origin.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        call: Call,
+        incoming: Incoming,
+        *,
+        clock: Clock,
+        events: EventSink,
+        on_end: Callable[["Conversation"], None],
+    ) -> None:
+        self.close_after = not incoming.keep_alive
+        """Whether the connection ends with this response; settled once its end has been taken."""
+        self._engine = engine
+        self._call = call
+        self._incoming = incoming
+        self._clock = clock
+        self._events = events
+        self._on_end = on_end
+        self._outbox = Outbox()
+        self._task: asyncio.Task[None] | None = None
+        self._status = 0
+        self._sent = 0
+        if incoming.expects_continue and incoming.body is not None:
+            incoming.body.on_first_read = lambda: self._outbox.post(wire.CONTINUE)
+
+    def start(self) -> None:
+        """Ask the engine."""
+        self._task = spawn(self._run(), name="exchange")
+
+    def refuse(self, error: ExchangeError) -> None:
+        """Answer with `error` and end the connection; the engine is not asked."""
+        self.close_after = True
+        self._task = spawn(self._send(self._engine.refuse(self._call, error)), name="refusal")
+
+    async def take(self) -> tuple[bytes, bool]:
+        """The next bytes for the client, and whether they are the last. Never raises."""
+        return await self._outbox.take()
+
+    def abandon(self) -> None:
+        """The client has gone: give up whatever is being waited for."""
+        if self._incoming.body is not None:
+            self._incoming.body.abort()
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            answer = await self._engine.handle(self._call, self._pass_on_interim)
+        except (ClientGone, asyncio.CancelledError):
+            self._finish("client_gone")
+        else:
+            await self._send(answer)
+
+    async def _send(self, answer: Answer) -> None:
+        error = ""
+        try:
+            await self._write(answer)
+        except (ClientGone, asyncio.CancelledError):
+            error = "client_gone"
+        except ExchangeError as failure:
+            error = failure.proxy_error
+        except Exception:
+            error = "proxy_internal_error"
+            _logger.exception("exchange %s failed while its body was sent", self._call.request_id)
+        finally:
+            await answer.body.aclose()
+            self._finish(error)
+
+    async def _write(self, answer: Answer) -> None:
+        framing = wire.Framing(
+            answer,
+            method=self._call.request.method,
+            http_10=self._incoming.http_10,
+            keep_alive=not self.close_after,
+        )
+        self.close_after = framing.close
+        self._status = answer.head.status
+        self._outbox.post(framing.head(answer.head))
+        if framing.bodyless:
+            return
+        while data := await answer.body.read():
+            self._sent += len(data)
+            await self._outbox.put(framing.piece(data))
+        self._outbox.post(framing.end(answer.body.trailers))
+
+    async def _pass_on_interim(self, head: ResponseHead) -> None:
+        """Pass a 1xx on: not to HTTP/1.0 (RFC 9110 §15.2), and no 100, which is ours to say."""
+        if not self._incoming.http_10 and head.status != wire.CONTINUE_STATUS:
+            await self._outbox.put(wire.interim(head))
+
+    def _finish(self, error: str) -> None:
+        """Write the access line and let the lane go on. After an error only a cut connection tells the client."""
+        call = self._call
+        self.close_after = self.close_after or bool(error) or not self._incoming.complete
+        call.error = error or call.error
+        self._events.emit(access_line(call, self._status, self._sent, self._clock.now()))
+        self._outbox.end()
+        self._on_end(self)
+
+
+def access_line(call: Call, status: int, bytes_sent: int, now: float) -> Access:
+    """What the log and the metrics are told at the end of an exchange."""
+    return Access(
+        request_id=call.request_id,
+        client=call.client,
+        method=call.request.method,
+        url=call.request.url,
+        host=call.request.origin.host,
+        status=status,
+        bytes_sent=bytes_sent,
+        duration_s=now - call.started,
+        wait_s=call.wait_s,
+        cache=call.cache,
+        limit_key=call.limit_key,
+        error=call.error,
+        user=call.user,
+    )

@@ -1,0 +1,195 @@
+"""The lane: a mitmproxy layer that speaks HTTP/1.1 with a client and lets the engine answer.
+
+mitmproxy gives it the client's plain bytes, on the proxy connection itself, inside a tunnel or inside intercepted TLS.
+Whatever waits is one blocking hook (`NextPieceHook`), which pauses this layer alone; while it is paused mitmproxy goes
+on delivering events, and `handle_event` looks at them at once instead of letting them queue: data is parsed into
+bounded buffers, a client that left is noticed. CONNECT and upgrades are handed over to mitmproxy's own layers.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
+
+from sluicegate.core.http import Origin, RequestHead
+from sluicegate.errors import ExchangeError
+from sluicegate.proxy.conversation import Conversation
+from sluicegate.proxy.feed import ClientBody
+from sluicegate.proxy.reader import Fault, Handover, Incoming, RequestReader
+
+MAX_PIPELINED = 64
+"""Requests parsed ahead of the one being answered; beyond, the client is not read from."""
+LINGER_S = 2.0
+"""How long a refused upload is still read, so that the client gets to see the refusal (RFC 9112 §9.6)."""
+
+
+class Host(Protocol):
+    """What the lane needs of the addon that installed it."""
+
+    @property
+    def header_limit(self) -> int:
+        """Bytes that a request line and header section may have together."""
+
+    @property
+    def draining(self) -> bool:
+        """Whether connections end with the response under way."""
+
+    def converse(self, context: Context, incoming: Incoming) -> Conversation:
+        """A started conversation for a request."""
+
+    def refuse(self, context: Context, error: ExchangeError) -> Conversation:
+        """A conversation that answers with `error`."""
+
+    def transport(self, context: Context) -> asyncio.Transport | None:
+        """The client's transport; None once it is gone."""
+
+
+@dataclass
+class NextPieceHook(commands.StartHook):
+    """Waits until the client can take more and the engine has more for it."""
+
+    turn: "Turn"
+    name = "sluicegate_next_piece"
+    blocking = True
+
+    def args(self) -> list["Turn"]:
+        return [self.turn]
+
+
+class Turn:
+    """One conversation as the hook sees it."""
+
+    def __init__(self, context: Context, conversation: Conversation) -> None:
+        self.context = context
+        self.conversation = conversation
+        self.piece = b""
+        self.last = False
+
+
+class Lane(layer.Layer):
+    """Answers a client connection's requests, one after the other, in the order they came."""
+
+    def __init__(self, context: Context, host: Host) -> None:
+        super().__init__(context)
+        self._host = host
+        self._reader = RequestReader(
+            tunnel_origin=_tunnel_origin(context), header_limit=host.header_limit, make_body=self._make_body
+        )
+        self._serving: Conversation | None = None
+        self._child: layer.Layer | None = None
+        self._held = False
+        self._closed = False
+        self._lingering = False
+
+    def handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        """Look at every event at once, paused or not; only what may run the generator goes further."""
+        if self._child is not None:
+            yield from self._child.handle_event(event)
+            return
+        if isinstance(event, events.DataReceived):
+            if self._lingering:
+                return
+            self._reader.feed(event.data)
+            self._hold_or_go_on()
+            if self._paused:
+                return
+        elif isinstance(event, events.ConnectionClosed):
+            self._closed = True
+            self._reader.eof()
+            if self._serving is not None:
+                self._serving.abandon()
+            if self._paused:
+                return
+        yield from super().handle_event(event)
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, events.Wakeup):
+            yield commands.CloseConnection(self.context.client)
+            return
+        while self._reader.parsed and not self._closed:
+            parsed = self._reader.parsed.pop(0)
+            self._hold_or_go_on()
+            match parsed:
+                case Handover():
+                    yield from self._hand_over(parsed)
+                    return
+                case Fault():
+                    conversation = self._host.refuse(self.context, parsed.error)
+                case Incoming():
+                    conversation = self._host.converse(self.context, parsed)
+            yield from self._serve(conversation)
+            if conversation.close_after or self._host.draining:
+                yield from self._close(parsed)
+                return
+        if self._closed:
+            yield commands.CloseConnection(self.context.client)
+
+    def _serve(self, conversation: Conversation) -> layer.CommandGenerator[None]:
+        self._serving = conversation
+        turn = Turn(self.context, conversation)
+        while not turn.last:
+            yield NextPieceHook(turn)
+            if turn.piece and not self._closed:
+                yield commands.SendData(self.context.client, turn.piece)
+        self._serving = None
+
+    def _close(self, parsed: Incoming | Fault) -> layer.CommandGenerator[None]:
+        """Close; where the client may still be sending, let it first read what it was told."""
+        unread = isinstance(parsed, Fault) or not parsed.complete
+        if isinstance(parsed, Incoming) and parsed.body is not None:
+            parsed.body.discard()
+        if self._closed or not unread:
+            yield commands.CloseConnection(self.context.client)
+            return
+        self._lingering = True
+        yield commands.CloseTcpConnection(self.context.client, half_close=True)
+        yield commands.RequestWakeup(LINGER_S)
+
+    def _hand_over(self, handover: Handover) -> layer.CommandGenerator[None]:
+        self.context.layers.remove(self)
+        in_tunnel = self.context.server.address is not None
+        self._child = HttpLayer(self.context, HTTPMode.transparent if in_tunnel else HTTPMode.regular)
+        yield from self._child.handle_event(events.Start())
+        yield from self._child.handle_event(events.DataReceived(self.context.client, bytes(handover.data)))
+
+    def _make_body(self, length: int | None) -> ClientBody:
+        return ClientBody(length, pause=self._reading(pause=True), resume=self._reading(pause=False))
+
+    def _reading(self, *, pause: bool) -> Callable[[], None]:
+        def act() -> None:
+            transport = self._host.transport(self.context)
+            if transport is None or transport.is_closing():
+                return
+            if pause:
+                transport.pause_reading()
+            elif not self._held:
+                transport.resume_reading()
+
+        return act
+
+    def _hold_or_go_on(self) -> None:
+        """Stop reading from a client that pipelines without end, and go on when it has been served."""
+        hold = len(self._reader.parsed) > MAX_PIPELINED
+        if hold:
+            self._held = True
+            self._reading(pause=True)()
+        elif self._held:
+            self._held = False
+            self._reading(pause=False)()
+
+
+def _tunnel_origin(context: Context) -> Origin | None:
+    """The origin that CONNECT named; None on the proxy connection itself."""
+    if context.server.address is None:
+        return None
+    host, port = context.server.address[0], context.server.address[1]
+    return Origin("https" if context.client.tls else "http", host.lower().rstrip("."), port)
+
+
+def placeholder(context: Context) -> RequestHead:
+    """What stands for a request that could not be parsed."""
+    return RequestHead("-", _tunnel_origin(context) or Origin("http", "-", 80), "/")

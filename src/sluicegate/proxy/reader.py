@@ -1,0 +1,248 @@
+"""From a client's bytes to requests: llhttp in strict mode, so that what is judged is what is sent on (RFC 9112)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import httptools
+
+from sluicegate.core.http import DEFAULT_PORTS, FieldList, Origin, RequestHead, connection_options, get_all
+from sluicegate.errors import BadRequest, ExchangeError, FieldsTooLarge
+from sluicegate.proxy.feed import ClientBody
+
+MAX_PORT = 65535
+
+type MakeBody = Callable[[int | None], ClientBody]
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A request whose head is complete; its body may still be coming."""
+
+    head: RequestHead
+    body: ClientBody | None
+    keep_alive: bool
+    http_10: bool
+    expects_continue: bool
+    host_matches: bool
+    """Host names the origin that is really asked; if not, the cache must keep out."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it has come."""
+        return self.body is None or self.body.ended
+
+
+@dataclass(slots=True)
+class Handover:
+    """CONNECT or a protocol upgrade: these bytes, and all that follow, are for mitmproxy's own layers."""
+
+    data: bytearray
+
+
+@dataclass(slots=True)
+class Fault:
+    """The client's bytes are no HTTP; nothing after them can be read."""
+
+    error: ExchangeError
+
+
+type Parsed = Incoming | Handover | Fault
+
+
+@dataclass(slots=True)
+class _Partial:
+    """A head while it is being parsed."""
+
+    target: bytes = b""
+    fields: FieldList = field(default_factory=list)
+
+
+class RequestReader:
+    """Parses what one client connection sends. `parsed` fills in the order of arrival."""
+
+    def __init__(self, *, tunnel_origin: Origin | None, header_limit: int, make_body: MakeBody) -> None:
+        self.parsed: list[Parsed] = []
+        self._tunnel_origin = tunnel_origin
+        self._header_limit = header_limit
+        self._make_body = make_body
+        self._parser = httptools.HttpRequestParser(self)
+        self._partial: _Partial | None = None
+        self._open: Incoming | None = None
+        self._final: Handover | Fault | None = None
+        self._head_bytes = 0
+
+    def feed(self, data: bytes) -> None:
+        """Parse `data`. Never raises: what cannot be parsed becomes a `Fault`, the last thing that is parsed."""
+        while data and self._final is None:
+            if self._open is None:
+                self._head_bytes += len(data)
+            try:
+                self._parser.feed_data(data)
+                rest = b""
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = bytes(data[upgrade.args[0] :])
+            except (httptools.HttpParserError, ExchangeError) as error:
+                self._fail(error)
+                return
+            if self._partial is not None and self._head_bytes > self._header_limit:
+                self._fail(_too_large(self._header_limit))
+                return
+            data = rest
+        if data and isinstance(self._final, Handover):
+            self._final.data += data
+
+    def eof(self) -> None:
+        """The client sends no more."""
+        if self._open is not None and self._open.body is not None:
+            self._open.body.abort()
+
+    # llhttp calls these, in this order.
+
+    def on_message_begin(self) -> None:
+        self._partial = _Partial()
+
+    def on_url(self, target: bytes) -> None:
+        if self._partial is not None:
+            self._partial.target += target
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._partial is not None:
+            self._partial.fields.append((name, value))
+        elif self._open is not None and self._open.body is not None:
+            self._open.body.trailers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        partial, self._partial = self._partial, None
+        self._head_bytes = 0
+        if partial is None:
+            return
+        if self._parser.get_method() == b"CONNECT" or _changes_protocol(partial.fields):
+            self._final = Handover(_serialised(self._parser, partial))
+            self.parsed.append(self._final)
+            return
+        self._open = self._incoming(partial)
+        self.parsed.append(self._open)
+
+    def on_body(self, data: bytes) -> None:
+        if self._open is not None and self._open.body is not None:
+            self._open.body.feed(data)
+
+    def on_message_complete(self) -> None:
+        if self._open is not None and self._open.body is not None:
+            self._open.body.end()
+        self._open = None
+        self._head_bytes = 0
+
+    def _incoming(self, partial: _Partial) -> Incoming:
+        http_10 = self._parser.get_http_version() == "1.0"
+        hosts = get_all(partial.fields, b"host")
+        if len(hosts) > 1 or (not hosts and not http_10):
+            raise BadRequest("An HTTP/1.1 request needs exactly one Host field.", advice="See RFC 9112 §3.2.")
+        method = self._parser.get_method().decode("ascii")
+        origin, target = _addressed(partial.target, method, self._tunnel_origin)
+        length, has_body = _framing(partial.fields)
+        return Incoming(
+            head=RequestHead(method, origin, target, partial.fields),
+            body=self._make_body(length) if has_body else None,
+            keep_alive=self._parser.should_keep_alive() and not _wants_close(partial.fields),
+            http_10=http_10,
+            expects_continue=not http_10
+            and any(value.lower() == b"100-continue" for value in get_all(partial.fields, b"expect")),
+            host_matches=self._tunnel_origin is None or not hosts or _same_host(hosts[0], origin),
+        )
+
+    def _fail(self, error: Exception) -> None:
+        cause = error.__context__ if isinstance(error.__context__, ExchangeError) else error
+        if not isinstance(cause, ExchangeError):
+            cause = BadRequest(f"The bytes are no valid HTTP/1.1 request: {error}.", advice="See RFC 9112.")
+        if self._open is not None and self._open.body is not None:
+            self._open.body.abort()
+        self._final = Fault(cause)
+        self.parsed.append(self._final)
+
+
+def _too_large(limit: int) -> FieldsTooLarge:
+    return FieldsTooLarge(
+        f"The request line and header section are over {limit} bytes.", advice="Raise header_limit if this is meant."
+    )
+
+
+def _wants_close(fields: FieldList) -> bool:
+    return b"close" in connection_options(fields)
+
+
+def _changes_protocol(fields: FieldList) -> bool:
+    """Whether this request is for mitmproxy's layers: WebSocket, or another upgrade that has a body.
+
+    Other upgrades (h2c) are ignored, as RFC 9110 §7.8 allows: Upgrade is hop-by-hop and goes no further. With a body
+    llhttp takes that for the new protocol's bytes, so such a request must not be read on here.
+    """
+    if b"upgrade" not in connection_options(fields):
+        return False
+    protocols = [value.strip().lower() for value in get_all(fields, b"upgrade")]
+    return b"websocket" in protocols or (bool(protocols) and _framing(fields)[1])
+
+
+def _framing(fields: FieldList) -> tuple[int | None, bool]:
+    """Length and presence of the body; llhttp has refused contradictions by now (RFC 9112 §6.3)."""
+    if get_all(fields, b"transfer-encoding"):
+        return None, True
+    lengths = get_all(fields, b"content-length")
+    return (int(lengths[0]), True) if lengths else (None, False)
+
+
+def _serialised(parser: httptools.HttpRequestParser, partial: _Partial) -> bytearray:
+    """The head, written anew from what was parsed."""
+    version = parser.get_http_version().encode()
+    head = bytearray(parser.get_method() + b" " + partial.target + b" HTTP/" + version + b"\r\n")
+    for name, value in partial.fields:
+        head += name + b": " + value + b"\r\n"
+    return head + b"\r\n"
+
+
+def _addressed(target: bytes, method: str, tunnel_origin: Origin | None) -> tuple[Origin, str]:
+    """The origin and the origin-form of a request target (RFC 9112 §3.2)."""
+    if target.startswith(b"/") or target == b"*":
+        if tunnel_origin is None:
+            raise BadRequest(
+                "This is a forward proxy: it answers requests for absolute URLs, not for its own paths.",
+                advice="Set HTTP_PROXY to this address instead of opening it; the dashboard is on the admin address.",
+            )
+        return tunnel_origin, target.decode("latin-1")
+    scheme, _, rest = target.partition(b"://")
+    name = scheme.lower().decode("latin-1")
+    if name not in DEFAULT_PORTS or not rest:
+        raise BadRequest(f"The request target is no http or https URL: {_shown(target)}.")
+    cut = min((at for at in (rest.find(b"/"), rest.find(b"?"), rest.find(b"#")) if at >= 0), default=len(rest))
+    authority, path = rest[:cut], rest[cut:].partition(b"#")[0]
+    if not path.startswith(b"/"):
+        path = b"*" if method == "OPTIONS" and not path else b"/" + path
+    host, port = split_authority(authority.rpartition(b"@")[2], DEFAULT_PORTS[name])
+    return Origin(name, host, port), path.decode("latin-1")
+
+
+def split_authority(authority: bytes, default_port: int) -> tuple[str, int]:
+    """Host (lower case, without brackets) and port of `host[:port]`. Raises BadRequest."""
+    host, port = authority, b""
+    if authority.startswith(b"["):
+        host, bracket, after = authority[1:].partition(b"]")
+        if not bracket or (after and not after.startswith(b":")):
+            raise BadRequest(f"No valid host: {_shown(authority)}.")
+        port = after[1:]
+    elif b":" in authority:
+        host, _, port = authority.partition(b":")
+    if not host or (port and not port.isdigit()) or not 0 < int(port or default_port) <= MAX_PORT:
+        raise BadRequest(f"No valid host and port: {_shown(authority)}.")
+    return host.decode("latin-1").lower().rstrip("."), int(port or default_port)
+
+
+def _same_host(host: bytes, origin: Origin) -> bool:
+    try:
+        name, port = split_authority(host.strip(), DEFAULT_PORTS[origin.scheme])
+    except BadRequest:
+        return False
+    return (name, port) == (origin.host, origin.port)
+
+
+def _shown(value: bytes) -> str:
+    return repr(value[:80].decode("latin-1"))

@@ -1,0 +1,58 @@
+"""From answers to bytes for an HTTP/1.1 client: status line, fields, framing (RFC 9112)."""
+
+from sluicegate.core.http import FieldList, ResponseHead
+from sluicegate.exchange.call import Answer
+from sluicegate.exchange.problems import REASONS
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+CONTINUE_STATUS = 100
+BODYLESS = frozenset({204, 304})
+
+
+def interim(head: ResponseHead) -> bytes:
+    """A 1xx response."""
+    return _head(head.status, head.reason, head.fields)
+
+
+class Framing:
+    """How one response's body is delimited, and whether the connection lives on after it."""
+
+    def __init__(self, answer: Answer, *, method: str, http_10: bool, keep_alive: bool) -> None:
+        self.bodyless = method == "HEAD" or answer.head.status in BODYLESS
+        length = answer.body.length
+        self.chunked = not self.bodyless and length is None and not http_10
+        self.close = not keep_alive or (not self.bodyless and length is None and http_10)
+        self._http_10 = http_10
+        self._length = length
+
+    def head(self, head: ResponseHead) -> bytes:
+        """Status line and header section."""
+        fields = head.fields
+        if not self.bodyless:
+            fields = [item for item in fields if item[0].lower() not in (b"content-length", b"transfer-encoding")]
+            if self.chunked:
+                fields.append((b"Transfer-Encoding", b"chunked"))
+            elif self._length is not None:
+                fields.append((b"Content-Length", b"%d" % self._length))
+        if self.close:
+            fields = [*fields, (b"Connection", b"close")]
+        elif self._http_10:
+            fields = [*fields, (b"Connection", b"keep-alive")]
+        return _head(head.status, head.reason, fields)
+
+    def piece(self, data: bytes) -> bytes:
+        """A piece of the body, not empty."""
+        return b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data
+
+    def end(self, trailers: FieldList) -> bytes:
+        """What comes after the last piece."""
+        if not self.chunked:
+            return b""
+        return b"0\r\n" + b"".join([b"%b: %b\r\n" % item for item in trailers]) + b"\r\n"
+
+
+def _head(status: int, reason: bytes, fields: FieldList) -> bytes:
+    lines = [b"HTTP/1.1 %d %b\r\n" % (status, reason or REASONS.get(status, b""))]
+    lines += [b"%b: %b\r\n" % item for item in fields]
+    lines.append(b"\r\n")
+    return b"".join(lines)
