@@ -1,35 +1,305 @@
-"""The composition root: from a configuration to running objects, and from a new configuration to the same objects changed.
+"""The composition root: from a configuration to running objects, and from a new configuration to the same ones changed.
 
-Nothing else knows every room. `Runtime` is what answers requests, whoever accepts the connections; `build_addon` puts it
-into a stock mitmdump, `serving` makes it a service of its own.
+`Runtime` is everything that answers requests, whoever accepts the connections: `service` makes it a proxy of its own,
+`build_addon` puts it into a stock mitmdump.
 """
 
-import asyncio
-import base64
-import hashlib
 import os
 import secrets
-from dataclasses import dataclass
+import ssl
+from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from sluicegate import __version__
 from sluicegate.clock import Clock, SystemClock
 from sluicegate.config import compile as compiled
 from sluicegate.config.diff import compare
-from sluicegate.config.load import Loaded
+from sluicegate.config.load import Loaded, load_settings
 from sluicegate.config.models import Settings
-from sluicegate.config.passwords import verify_password
+from sluicegate.config.passwords import CachedVerifier
 from sluicegate.core.access import AccessPolicy
 from sluicegate.core.events import Level, Notice, Stage
-from sluicegate.core.interception import Interception
-from sluicegate.errors import ConfigError, StartError
+from sluicegate.core.limits.ports import PermitStore
+from sluicegate.core.limits.rates import format_rates
+from sluicegate.errors import PermitStoreError, StartError
 from sluicegate.exchange.cached import CachedForwarder
 from sluicegate.exchange.call import Identity
 from sluicegate.exchange.engine import Engine
 from sluicegate.exchange.forward import Forwarder
-from sluicegate.gate.gate import Gate
+from sluicegate.files import write_atomically
+from sluicegate.gate.gate import Gate, HostStatus
+from sluicegate.observe.bridge import LogBridge
+from sluicegate.observe.log import Log, open_log
+from sluicegate.observe.metrics import Metrics
 from sluicegate.observe.sink import FanOut
+from sluicegate.observe.state import LimitState, State
+from sluicegate.observe.status import ConfigInfo, status_document
+from sluicegate.observe.totals import Totals
 from sluicegate.proxy.addon import Services, SluicegateAddon
-from sluicegate.proxy.authority import ensure_authority
+from sluicegate.proxy.authority import Authority, ensure_authority
 from sluicegate.proxy.wayside import Parent, Wayside
+from sluicegate.stores.cache_disk import DiskCacheStore
+from sluicegate.stores.cache_memory import MemoryCacheStore
+from sluicegate.stores.permits_memory import MemoryPermitStore
+from sluicegate.stores.permits_sqlite import SqlitePermitStore
+from sluicegate.upstream.parent import ParentProxy
+from sluicegate.upstream.pool import Pool
+from sluicegate.upstream.settings import UpstreamPoolSettings
+from sluicegate.upstream.tls import client_context
+
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+
+class Runtime:
+    """The objects of one running proxy. Made from a configuration, `reload`ed with another, closed at the end."""
+
+    def __init__(self, loaded: Loaded, *, clock: Clock | None = None) -> None:
+        """Open everything. Must be called with a running event loop. Raises StartError, ConfigError."""
+        settings = loaded.settings
+        self.loaded = loaded
+        self.clock: Clock = clock or SystemClock()
+        self.started = self.clock.now()
+        self.totals = Totals()
+        _make_state_dir(settings.state_dir)
+        self.log = _open_log(settings, self.clock)
+        self.metrics = Metrics(hosts=settings.limits.hosts, probe=self.state, dropped_lines=lambda: self.log.dropped)
+        self.events = FanOut(self.log, self.metrics, self.totals)
+        self._bridge = LogBridge(self.events).install()
+        self._verify = CachedVerifier()
+        self._identity = Identity(f"sluicegate-{secrets.token_hex(4)}".encode())
+        self._loaded_at = self.clock.wall()
+        self.authority: Authority = ensure_authority(settings.state_dir)
+        self.upstream_roots = _upstream_roots(settings, self.authority)
+        self._parent = _parent(settings)
+        self._store = _cache_store(settings, self.events, self.clock)
+        self._permits = _permit_store(settings, self.clock)
+        self._table = compiled.limit_table(settings)
+        self._gate = Gate(
+            self._table,
+            self._permits,
+            self.clock,
+            self.events,
+            max_inflight=settings.limits.max_inflight,
+        )
+        self._pool = Pool(self._pool_settings(settings))
+        self.addon = SluicegateAddon(self._services(settings), clock=self.clock, events=self.events)
+        self._warn_of_fallback(loaded)
+
+    async def reload(self, loaded: Loaded) -> None:
+        """Let a new configuration take effect, as far as it can without a restart; say what cannot.
+
+        What was spent at a limit stays spent, and requests under way go on.
+        """
+        old, new = self.loaded.settings, loaded.settings
+        changes = compare(old, new)
+        self.loaded = loaded
+        self._loaded_at = self.clock.wall()
+        effective = _with_fixed(old, new)
+        self.log.set_level(Level(effective.log.level))
+        self.metrics.hosts.configure(effective.limits.hosts)
+        self._table = compiled.limit_table(effective)
+        self._gate.configure(self._table, effective.limits.max_inflight)
+        self._pool.configure(self._pool_settings(effective))
+        await self._store.set_max_size(effective.cache.max_size)
+        self.addon.services = self._services(effective)
+        self.loaded = replace(loaded, settings=effective)
+        self.events.emit(
+            Notice(
+                Stage.CONFIG,
+                "reloaded",
+                Level.INFO,
+                "The configuration was reloaded." if changes else "The configuration was reloaded; nothing changed.",
+                {"changed": changes.live, "checksum": loaded.checksum},
+            )
+        )
+        if changes.needs_restart:
+            self.events.emit(
+                Notice(
+                    Stage.CONFIG,
+                    "restart_needed",
+                    Level.WARNING,
+                    "Some changes take effect only after a restart: " + ", ".join(changes.needs_restart) + ".",
+                    {"keys": changes.needs_restart},
+                )
+            )
+
+    def state(self) -> State:
+        """The gauges of all rooms."""
+        entries, size = self._store.stats()
+        connections = self._pool.stats()
+        return State(
+            limits=[self._limit_state(status) for status in self._gate.snapshot()],
+            cache_entries=entries,
+            cache_bytes=size,
+            connections_open=sum(counts.open for counts in connections.values()),
+            connections_idle=sum(counts.idle for counts in connections.values()),
+        )
+
+    def _limit_state(self, status: HostStatus) -> LimitState:
+        limit, _ = self._table.match(status.key)
+        rates = format_rates(limit.rates) or "unlimited"
+        return LimitState(status.key, limit.name, rates, limit.concurrency, status.queue, status.in_flight)
+
+    def status(self, *, listen: str, ready: bool) -> dict[str, object]:
+        """The document of `/api/status`."""
+        file = self.loaded.file
+        return status_document(
+            listen=listen,
+            uptime_s=self.clock.now() - self.started,
+            config=ConfigInfo(str(file) if file else None, self.loaded.checksum, self._loaded_at),
+            totals=self.totals,
+            state=self.state(),
+            ready=ready,
+        )
+
+    async def close(self) -> None:
+        """Close what was opened, the log last."""
+        await self._gate.aclose()
+        await self._pool.aclose()
+        await self._store.aclose()
+        await self._permits.aclose()
+        self._bridge.remove()
+        self.log.close()
+
+    def _services(self, settings: Settings) -> Services:
+        access = _access(settings, self._verify)
+        forwarder = Forwarder(
+            gate=self._gate, pool=self._pool, clock=self.clock, events=self.events, identity=self._identity
+        )
+        cached = CachedForwarder(
+            forwarder=forwarder,
+            store=self._store,
+            options=compiled.cache_options(settings),
+            clock=self.clock,
+            events=self.events,
+        )
+        return Services(
+            engine=Engine(cached=cached, access=access, identity=self._identity),
+            wayside=Wayside(gate=self._gate, access=access, identity=self._identity, parent=self._parent),
+            interception=compiled.interception(settings),
+            header_limit=settings.header_limit,
+            authority=self.authority.cert_path,
+        )
+
+    def _pool_settings(self, settings: Settings) -> UpstreamPoolSettings:
+        parent = settings.upstream_proxy
+        access = _access(settings, self._verify)
+        return UpstreamPoolSettings(
+            connect_timeout_s=settings.upstream.connect_timeout,
+            first_byte_timeout_s=settings.upstream.first_byte_timeout,
+            idle_timeout_s=settings.upstream.idle_timeout,
+            tls=client_context(settings.https.upstream_ca),
+            parent_proxy=parent.get_secret_value() if parent is not None else None,
+            permit_address=None if access.allow_private else access.permits_address,
+        )
+
+    def _warn_of_fallback(self, loaded: Loaded) -> None:
+        if loaded.fallback:
+            problems = "; ".join(str(problem) for problem in loaded.fallback)
+            self.events.emit(
+                Notice(
+                    Stage.CONFIG,
+                    "fallback_defaults",
+                    Level.ERROR,
+                    f"The configuration is bad and the safe defaults are in force instead: {problems}",
+                )
+            )
+
+
+def build_addon() -> SluicegateAddon:
+    """The addon for a stock `mitmdump -s`, configured by SLUICEGATE_CONFIG and the other variables."""
+    return Runtime(load_settings(environ=os.environ)).addon
+
+
+def _make_state_dir(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StartError(
+            f"The state directory {path} cannot be made: {error.strerror}.",
+            advice="Choose another with --state-dir or state_dir.",
+        ) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise StartError(
+            f"The state directory {path} cannot be written.", advice="Choose another with --state-dir or state_dir."
+        )
+
+
+def _open_log(settings: Settings, clock: Clock) -> Log:
+    log = settings.log
+    return open_log(
+        log.file,
+        clock=clock,
+        level=Level(log.level),
+        fmt=log.format,
+        rotate_size=log.rotate_size,
+        rotate_keep=log.rotate_keep,
+    )
+
+
+def _access(settings: Settings, verify: CachedVerifier) -> AccessPolicy:
+    access = settings.access
+    guarded = bool(access.allow or access.users)
+    return AccessPolicy(
+        allow=(*access.allow, *LOOPBACK) if access.allow else (),
+        users={name: hashed.get_secret_value() for name, hashed in access.users.items()},
+        verify=verify,
+        allow_private=access.allow_private or not guarded,
+    )
+
+
+def _parent(settings: Settings) -> Parent | None:
+    if settings.upstream_proxy is None:
+        return None
+    parsed = ParentProxy.parse(settings.upstream_proxy.get_secret_value())
+    authorization = next((value.decode() for _, value in parsed.fields), "")
+    return Parent((parsed.host, parsed.port), authorization)
+
+
+def _cache_store(settings: Settings, events: FanOut, clock: Clock) -> DiskCacheStore | MemoryCacheStore:
+    max_entry_size = compiled.max_entry_size(settings)
+    if settings.cache.store == "memory":
+        return MemoryCacheStore(max_size=settings.cache.max_size, max_entry_size=max_entry_size)
+    return DiskCacheStore(
+        settings.state_dir / "cache",
+        events=events,
+        clock=clock,
+        max_size=settings.cache.max_size,
+        max_entry_size=max_entry_size,
+    )
+
+
+def _permit_store(settings: Settings, clock: Clock) -> PermitStore:
+    if settings.limits.backend == "memory":
+        return MemoryPermitStore(clock)
+    store = SqlitePermitStore(settings.state_dir, clock)
+    try:
+        store.open()
+    except PermitStoreError as error:
+        raise StartError(str(error), advice=error.advice) from error
+    return store
+
+
+def _upstream_roots(settings: Settings, authority: Authority) -> Path:
+    """The roots that mitmproxy verifies with where it connects itself: the same as those of the pool."""
+    roots = client_context(settings.https.upstream_ca).get_ca_certs(binary_form=True)
+    path = authority.confdir / "upstream-roots.pem"
+    write_atomically(path, "".join(map(ssl.DER_cert_to_PEM_cert, roots)).encode(), mode=0o644)
+    return path
+
+
+def _with_fixed(old: Settings, new: Settings) -> Settings:
+    """The new settings, but for what cannot change while the proxy runs."""
+    return new.model_copy(
+        update={
+            "listen": old.listen,
+            "admin": old.admin,
+            "state_dir": old.state_dir,
+            "workers": old.workers,
+            "upstream_proxy": old.upstream_proxy,
+            "log": new.log.model_copy(update={"file": old.log.file, "format": old.log.format}),
+            "limits": new.limits.model_copy(update={"backend": old.limits.backend}),
+            "cache": new.cache.model_copy(update={"store": old.cache.store}),
+            "https": new.https.model_copy(update={"upstream_ca": old.https.upstream_ca}),
+        }
+    )

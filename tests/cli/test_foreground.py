@@ -16,14 +16,14 @@ sys.exit(run_in_foreground(sys.argv[1:], os.environ))
 """
 
 _TELL_SIGNALS = """
-import signal, sys
-got = []
-for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
-    signal.signal(number, lambda number, _: got.append(number))
+import signal
+watched = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2}
+signal.pthread_sigmask(signal.SIG_BLOCK, watched)
 print("ready", flush=True)
-while not got or got[-1] != signal.SIGUSR2:
-    signal.pause()
-print(*got, flush=True)
+got = [signal.sigwait(watched)]
+while got[-1] != signal.SIGUSR2:
+    got.append(signal.sigwait(watched))
+print(*map(int, got), flush=True)
 """
 
 

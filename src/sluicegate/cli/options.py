@@ -99,7 +99,7 @@ def overrides(parameters: Mapping[str, Any]) -> dict[tuple[str, ...], tuple[str,
         if parameters.get(flag.parameter) is not None
     }
     for item in parameters.get("rate_host") or ():
-        host, _, rates = item.rpartition("=")
+        host, _, rates = item.partition("=")
         given["limits", "hosts", host, "rates"] = ("--rate-host", rates)
     if (backend := parameters.get("rate_backend")) is not None:
         is_url = "://" in backend

@@ -7,7 +7,8 @@ from typing import Any
 import click
 from rich.console import Console
 
-PIPE_WIDTH = 200
+PIPE_WIDTH = 10_000
+"""Wide enough that no table folds where a program or a pager reads it."""
 
 
 def console() -> Console:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from sluicegate.config.compile import default_limit, host_limits
 from sluicegate.config.models import Settings
-from sluicegate.config.quantities import show_duration
 from sluicegate.config.yaml_tree import KeyPath, dotted
 from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.rates import format_rate
+from sluicegate.core.text import human_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ def _on_limit(limit: Limit, path: KeyPath) -> Iterator[Advice]:
     if limit.rates and limit.spacing_s > limit.max_wait_s:
         yield Advice(
             dotted((*path, "max_wait")),
-            f"under load a request leaves every {show_duration(round(limit.spacing_s, 3))}, but none waits longer than "
-            f"{show_duration(limit.max_wait_s)}: most that have to wait are refused",
+            f"under load a request leaves every {human_seconds(limit.spacing_s)}, but none waits longer than "
+            f"{human_seconds(limit.max_wait_s)}: most that have to wait are refused",
         )
     smallest = min((rate.count for rate in limit.rates), default=None)
     if limit.burst is not None and smallest is not None and limit.burst > smallest:

@@ -47,7 +47,8 @@ class Layer:
     def put(self, path: tuple[str, ...], value: Any, place: Place) -> None:
         """Set one value, making the sections on the way."""
         tree = self.tree
-        for part in path[:-1]:
+        for depth, part in enumerate(path[:-1], 1):
+            self.places.setdefault(path[:depth], place)
             inner = tree.setdefault(part, {})
             if not isinstance(inner, dict):
                 inner = tree[part] = {}
@@ -79,15 +80,15 @@ def file_layer(path: Path, *, only: str | None = None) -> Layer:
         line = error.object.count(b"\n", 0, error.start) + 1
         return Layer(problems=[Problem("", "is not UTF-8 text", source, line)])
     read = read_yaml(text, source)
-    layer = Layer(problems=read.problems)
+    layer = Layer(places={(): Place(source)}, problems=read.problems)
     if read.data is not None and not isinstance(read.data, dict):
         layer.problem((), "must hold keys and values")
         return layer
     data, lines = read.data or {}, read.lines
     if only is not None and only not in data:
         data, lines = {only: data}, {(only, *key): line for key, line in lines.items()}
-    layer.tree, layer.places = data, {key: Place(source, line) for key, line in lines.items()}
-    layer.places[()] = Place(source)
+    layer.tree = data
+    layer.places |= {key: Place(source, line) for key, line in lines.items() if key}
     if only is not None:
         for key in [key for key in data if key != only]:
             layer.problem((key,), f"does not belong in a file that holds {only} alone")
@@ -159,7 +160,7 @@ def _settle(layer: Layer, base: Path) -> Layer:
         for tree in _sections(layer.tree, path[:-1]):
             value = tree.get(path[-1])
             if isinstance(value, str) and value.strip():
-                tree[path[-1]] = str(base / Path(value).expanduser())
+                tree[path[-1]] = str(Path.cwd() / Path(value).expanduser())
     for limits in _sections(layer.tree, ("limits",)):
         if isinstance(hosts := limits.get("hosts"), dict):
             limits["hosts"] = _canonical_hosts(layer, hosts)

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from sluicegate.config.complaints import complain
 from sluicegate.config.consistency import contradictions
 from sluicegate.config.directories import default_state_dir
+from sluicegate.config.keys import key_at
 from sluicegate.config.layers import (
     CONFIG_VARIABLE,
     Layer,
@@ -128,7 +129,11 @@ def _check(layer: Layer) -> list[KeyPath]:
 
 
 def _sources(places: Mapping[KeyPath, Place]) -> dict[str, str]:
-    return {dotted(path): str(place) for path, place in places.items() if path and isinstance(path[-1], str)}
+    return {dotted(path): str(place) for path, place in places.items() if _is_value(path)}
+
+
+def _is_value(path: KeyPath) -> bool:
+    return isinstance(path[-1] if path else None, str) and (key := key_at(path)) is not None and key.section is None
 
 
 def _line(problem: Problem) -> int:

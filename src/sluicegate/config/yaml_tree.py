@@ -14,6 +14,7 @@ from sluicegate.errors import Problem
 type KeyPath = tuple[str | int, ...]
 
 _PREFIX = "tag:yaml.org,2002:"
+_YAML = "YAML, where text that begins with one of [ { * & ! % @ stands in quotes"
 _MERGE = f"{_PREFIX}merge"
 
 
@@ -65,7 +66,9 @@ def read_yaml(text: str, source: str) -> YamlTree:
 def _syntax_problem(error: yaml.MarkedYAMLError, source: str) -> Problem:
     mark = error.problem_mark or error.context_mark
     what = error.problem or error.context or "no further detail"
-    return Problem("", f"is not valid YAML: {what}", source, mark.line + 1 if mark is not None else None)
+    if error.problem and error.context and error.context_mark is not None:
+        what += f", {error.context} that begins on line {error.context_mark.line + 1}"
+    return Problem("", f"is not valid YAML: {what}", source, mark.line + 1 if mark else None, allowed=_YAML)
 
 
 def dotted(path: KeyPath) -> str:

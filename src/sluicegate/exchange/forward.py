@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import partial
 
 from sluicegate.clock import Clock
 from sluicegate.core.events import UpstreamAnswered, UpstreamFailed
@@ -107,7 +108,7 @@ class Forwarder:
         while True:
             connection = await self._pool.connect(request.origin, fresh=fresh)
             try:
-                if await turn.permit(lambda: connection.usable):  # noqa: B023 - awaited within this very turn of the loop
+                if await turn.permit(unless=partial(_died, connection)):
                     return connection
             except BaseException:
                 connection.release()
@@ -119,6 +120,10 @@ class Forwarder:
         if get(fields, b"date") is None:
             fields.append((b"Date", formatdate(self._clock.wall(), usegmt=True).encode()))
         return ResponseHead(head.status, head.reason, fields)
+
+
+def _died(connection: UpstreamConnection) -> bool:
+    return not connection.usable
 
 
 def _repeatable(call: Call, request: RequestHead) -> bool:

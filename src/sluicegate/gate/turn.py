@@ -1,6 +1,7 @@
 """A request's way through the gate: past the door, into a slot, through the line for a permit, and out."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sluicegate.clock import Clock
@@ -90,9 +91,11 @@ class Turn:
             self._give_up(error)
             raise
 
-    async def permit(self) -> None:
+    async def permit(self, *, unless: Callable[[], bool] = lambda: False) -> bool:
         """Wait until the limit lets one more request go; send it before anything else is awaited.
 
+        False, with nothing spent, when `unless` says so at the moment the permit is due: the connection it was meant
+        for has died, say. Then ask again.
         Raises WaitTooLong once it is known that `max_wait` (since `enter`) will not do, LimiterUnavailable when the
         store fails for some seconds. If it ends otherwise than by returning, nothing is spent and nothing is held.
         """
@@ -100,7 +103,8 @@ class Turn:
         self._roused = False
         host.line.push(self)
         try:
-            await self._line()
+            if not await self._line(unless):
+                return False
         except BaseException as error:
             self._give_up(error)
             raise
@@ -113,6 +117,7 @@ class Turn:
         self._desk.events.emit(
             Permitted(self._ask.request_id, self._ask.host, self.key, self.waited_s, host.waiting, host.in_flight)
         )
+        return True
 
     def leave(self) -> None:
         """Give back what is held and let the next one in; idempotent."""
@@ -139,14 +144,16 @@ class Turn:
         if wait_s > limit.max_wait_s:
             raise refusals.wait_too_long(self.key, limit, wait_s)
 
-    async def _line(self) -> None:
+    async def _line(self, unless: Callable[[], bool]) -> bool:
         """Be first, and ask the store until it agrees. Nothing is awaited after that."""
         queued = False
         while not self.limit.unlimited:
             if self.host.line.first() is self:
+                if unless():
+                    return False
                 verdict = await self._take(queued=queued or len(self.host.line) > 1)
                 if verdict.admitted:
-                    return
+                    return True
                 now = self._desk.clock.now()
                 if now + verdict.wait_s > self._deadline:
                     raise refusals.wait_too_long(self.key, self.limit, verdict.wait_s)
@@ -156,6 +163,7 @@ class Turn:
             else:
                 await self._pause(self._deadline)
             queued = True
+        return not unless()
 
     async def _take(self, *, queued: bool) -> Verdict:
         """The store's answer; a store that fails is asked again for a while (fail closed: no answer, no permit)."""

@@ -107,6 +107,9 @@ class Conversation:
             return
         while data := await answer.body.read():
             self._sent += len(data)
+            if self._sent == answer.body.length:
+                # Reaching the end is what stores it. A client that has the last byte may leave, or ask for it again.
+                await answer.body.read()
             await self._outbox.put(framing.piece(data))
         self._outbox.post(framing.end(answer.body.trailers))
 

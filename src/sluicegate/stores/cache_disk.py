@@ -44,7 +44,6 @@ logging.getLogger("hishel").addHandler(logging.NullHandler())
 @dataclass(slots=True)
 class _Open:
     storage: AsyncSqliteStorage
-    connection: DiskConnection
     index: CacheIndex
     inode: int
     corrupt: bool = False
@@ -224,7 +223,7 @@ class DiskCacheStore:
             await storage.get_entries("")
             if connection.failure is not None:
                 raise connection.failure
-            return _Open(storage, connection, CacheIndex(self._path), self._path.stat().st_ino)
+            return _Open(storage, CacheIndex(self._path), self._path.stat().st_ino)
         except RuntimeError as error:
             await storage.close()
             raise _Unusable("it belongs to another program") from error

@@ -98,5 +98,5 @@ async def pieces(body: BodyReader) -> AsyncIterator[bytes]:
 
 
 def as_generator(stream: object) -> AsyncGenerator[bytes]:
-    """hishel's streams are asynchronous generators, though it types them as iterators."""
+    """What hishel types as iterators are asynchronous generators, which can be closed."""
     return cast("AsyncGenerator[bytes]", stream)

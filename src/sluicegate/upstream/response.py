@@ -5,6 +5,7 @@ pieces from the wire are handed on uncopied.
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -12,9 +13,10 @@ from typing import Protocol
 
 import httptools
 
-from sluicegate.core.http import Field, FieldList, ResponseHead, connection_options
+from sluicegate.core.http import FieldList, ResponseHead
 from sluicegate.core.ports import BodyReader, OnInterim
-from sluicegate.errors import ResponseCutShort, ResponseMalformed, SluicegateError
+from sluicegate.errors import ResponseCutShort, ResponseMalformed
+from sluicegate.upstream.framing import bodyless, field_value, framing_fault, persistent, section_size
 
 MAX_HEAD = 256 * 1024
 """Bytes of header sections before the final response's body, 1xx included."""
@@ -30,9 +32,6 @@ class Wire(Protocol):
 
     def resume_reading(self) -> None:
         """Take bytes again."""
-
-    def expect(self, what: str, timeout_s: float | None) -> None:
-        """From now on the origin owes `what`, for at most `timeout_s`; None: it owes nothing."""
 
 
 class _Phase(Enum):
@@ -57,13 +56,14 @@ class Incoming:
     """One response being received. Also the `BodyReader` of its body.
 
     `on_end(clean)` is called once: with True when the response is complete and the connection may carry another one
-    as far as the response is concerned, else with False. Used by one reader at a time.
+    as far as the response is concerned, else with False. Nothing touches the wire after that. While somebody waits for
+    the origin, `due` is when (on the loop's clock) it must have sent `owed`. Used by one reader at a time.
     """
 
     __slots__ = (
         "_error",
+        "_field_bytes",
         "_fields",
-        "_head_bytes",
         "_idle_timeout_s",
         "_interims",
         "_keep_alive",
@@ -80,8 +80,10 @@ class Incoming:
         "_touched",
         "_waiter",
         "_wire",
+        "due",
         "head",
         "length",
+        "owed",
         "trailers",
     )
 
@@ -89,6 +91,8 @@ class Incoming:
         self.head: ResponseHead | None = None
         self.length: int | None = None
         self.trailers: FieldList = []
+        self.due = math.inf
+        self.owed = ""
         self._wire = wire
         self._method = method
         self._on_end = on_end
@@ -97,7 +101,7 @@ class Incoming:
         self._phase = _Phase.HEAD
         self._reason = b""
         self._fields: FieldList = []
-        self._head_bytes = 0
+        self._field_bytes = 0
         self._keep_alive = False
         self._surplus = False
         self._touched = False
@@ -107,7 +111,7 @@ class Incoming:
         self._paused = False
         self._interims: list[ResponseHead] = []
         self._waiter: asyncio.Future[None] | None = None
-        self._error: SluicegateError | None = None
+        self._error: Exception | None = None
 
     # What the reader calls.
 
@@ -139,9 +143,22 @@ class Incoming:
         return data
 
     async def aclose(self) -> None:
-        self.fail(ResponseCutShort("The response was given up before its end."))
-        self._pieces.clear()
-        self._size = 0
+        given_up = ResponseCutShort("The response was given up before its end.")
+        self.fail(given_up)
+        if self._pieces:
+            self._phase, self._error = _Phase.FAILED, given_up
+            self._pieces.clear()
+            self._size = 0
+
+    @property
+    def complete(self) -> bool:
+        """All of it has come from the wire, read or not."""
+        return self._phase is _Phase.COMPLETE
+
+    @property
+    def accepted(self) -> bool:
+        """A final head has come, and it does not refuse the request: the rest of its body is still welcome."""
+        return self.head is not None and self.head.status < 400  # noqa: PLR2004 - RFC 9110 §15.5
 
     @property
     def buffered(self) -> int:
@@ -160,10 +177,9 @@ class Incoming:
             case _Phase.HEAD | _Phase.CHUNKED:
                 self._parse(data)
             case _Phase.COMPLETE | _Phase.FAILED:
-                self._surplus = True
-        if self._phase is _Phase.COMPLETE:
-            self._parser = None
-            self._on_end(self._keep_alive and not self._surplus)
+                return
+        if self.complete:
+            self._complete(clean=self._keep_alive and not self._surplus)
         elif self._size > HIGH_WATER and not self._paused:
             self._paused = True
             self._wire.pause_reading()
@@ -173,7 +189,7 @@ class Incoming:
         """The connection is gone. `cleanly`: the origin ended it on purpose, as far as can be told."""
         if self._phase is _Phase.UNTIL_CLOSE and cleanly:
             self._phase = _Phase.COMPLETE
-            self._on_end(False)
+            self._complete(clean=False)
             self.wake()
             return
         how = "closed" if error is None else "reset"
@@ -182,7 +198,7 @@ class Incoming:
         failure.untouched = not self._touched
         self.fail(failure)
 
-    def fail(self, error: SluicegateError) -> None:
+    def fail(self, error: Exception) -> None:
         """End with `error`, unless it has ended already: what has come can be read, then the error is raised."""
         if self._phase in (_Phase.COMPLETE, _Phase.FAILED):
             return
@@ -221,7 +237,7 @@ class Incoming:
             self._begin_body(head, self._parser)
 
     def on_body(self, data: bytes) -> None:
-        if self._phase is _Phase.COMPLETE:
+        if self._phase in (_Phase.COMPLETE, _Phase.FAILED):
             self._surplus = True
             return
         self._left -= len(data)
@@ -236,18 +252,27 @@ class Incoming:
 
     async def _wait(self, what: str, timeout_s: float | None) -> None:
         self._waiter = asyncio.get_running_loop().create_future()
-        self._wire.expect(what, timeout_s)
+        if timeout_s is not None:
+            self.owed, self.due = what, self._waiter.get_loop().time() + timeout_s
         try:
             await self._waiter
         finally:
             self._waiter = None
-            self._wire.expect("", None)
+            self.due = math.inf
+
+    def _complete(self, *, clean: bool) -> None:
+        self._parser = None
+        if self._paused:
+            self._paused = False
+            self._wire.resume_reading()
+        self._on_end(clean)
 
     def _parse(self, data: bytes) -> None:
         parser = self._parser
         if parser is None:
             return
-        in_head = self.head is None
+        size = self._size
+        self._field_bytes += len(data)
         try:
             parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -256,33 +281,32 @@ class Incoming:
             else:
                 self.fail(ResponseMalformed(f"The origin's answer is no valid HTTP/1.1: {error}."))
             return
-        if in_head:
-            self._bound_head(len(data))
-
-    def _bound_head(self, size: int) -> None:
-        """Count what the header sections have cost so far; exact only when it matters."""
-        self._head_bytes += size
-        if self._head_bytes <= MAX_HEAD:
-            return
-        if self.head is None or sum(len(name) + len(value) + 4 for name, value in self.head.fields) > MAX_HEAD:
-            self.fail(ResponseMalformed(f"The origin's header section is larger than {MAX_HEAD // 1024} KiB."))
+        if self._size > size:
+            self._field_bytes = 0
+        elif self._field_bytes > MAX_HEAD:
+            # Headers, trailers or chunk extensions without end.
+            self.fail(_too_large())
 
     def _begin_body(self, head: ResponseHead, parser: httptools.HttpResponseParser) -> None:
         version = parser.get_http_version()
-        if fault := _fault(head, version):
+        if fault := framing_fault(head, version):
             self.fail(ResponseMalformed(f"The origin's answer cannot be used: {fault}."))
             return
+        if self._field_bytes > MAX_HEAD and section_size(head.fields) > MAX_HEAD:
+            self.fail(_too_large())
+            return
         self.head = head
+        self._field_bytes = 0
         self._keep_alive = parser.should_keep_alive()
-        if _bodyless(self._method, head.status):
+        if bodyless(self._method, head.status):
             # llhttp does not know the request's method: it would take a HEAD's answer to end with the connection.
-            self._keep_alive = _persistent(head, version)
+            self._keep_alive = persistent(head, version)
             self.length = 0
             self._phase = _Phase.COMPLETE
-        elif (length := _field(head.fields, b"content-length")) is not None:
+        elif (length := field_value(head.fields, b"content-length")) is not None:
             self.length = self._left = int(length)
             self._phase = _Phase.COUNTED
-        elif _field(head.fields, b"transfer-encoding") is not None:
+        elif field_value(head.fields, b"transfer-encoding") is not None:
             self._phase = _Phase.CHUNKED
         else:
             self._phase = _Phase.UNTIL_CLOSE
@@ -301,30 +325,5 @@ class Incoming:
         self._size += len(data)
 
 
-def _field(fields: FieldList, name: bytes) -> bytes | None:
-    """The first line of a field; llhttp has refused repeated Content-Length already."""
-    return next((value for key, value in fields if len(key) == len(name) and key.lower() == name), None)
-
-
-def _fault(head: ResponseHead, version: str) -> str:
-    if head.status == 101:  # noqa: PLR2004 - RFC 9110 §15.2.2
-        return "it switches protocols without having been asked (101)"
-    if head.status < 100:  # noqa: PLR2004 - RFC 9110 §15
-        return f"its status is {head.status}"
-    if version not in ("1.1", "1.0"):
-        return f"its version is HTTP/{version}"
-    codings: list[Field] = [item for item in head.fields if item[0].lower() == b"transfer-encoding"]
-    if codings and (len(codings) > 1 or codings[0][1].lower() != b"chunked"):
-        return "it has a transfer coding that was not asked for"
-    return ""
-
-
-def _bodyless(method: str, status: int) -> bool:
-    """RFC 9112 §6.3, 1 and 2."""
-    return method == "HEAD" or status in (204, 304) or (method == "CONNECT" and 200 <= status < 300)  # noqa: PLR2004
-
-
-def _persistent(head: ResponseHead, version: str) -> bool:
-    """RFC 9112 §9.3."""
-    options = connection_options(head.fields)
-    return b"close" not in options and (version == "1.1" or b"keep-alive" in options)
+def _too_large() -> ResponseMalformed:
+    return ResponseMalformed(f"The origin's header section is larger than {MAX_HEAD // 1024} KiB.")

@@ -4,9 +4,9 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-type Address = tuple[str, int] | tuple[str, int, int, int]
-type AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, Address]
+type AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]]
 """One line of `getaddrinfo`: family, type, protocol, canonical name, socket address."""
 
 type Resolve = Callable[[str, int], Awaitable[Sequence[AddressInfo]]]

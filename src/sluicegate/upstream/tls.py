@@ -108,7 +108,9 @@ def _is_no_tls(error: ssl.SSLError) -> bool:
 def tls_failed(place: str, error: OSError) -> TlsFailed:
     """The handshake's failure in words, with what to do about it. `place` is the origin's authority."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        why, advice = _VERIFY_ERRORS.get(error.verify_code, (f"its certificate fails: {error.verify_message}", _TRUST_IT))
+        why, advice = _VERIFY_ERRORS.get(
+            error.verify_code, (f"its certificate fails: {error.verify_message}", _TRUST_IT)
+        )
         return TlsFailed(f"{place} is not trusted: {why}.", advice=advice)
     if isinstance(error, ssl.SSLError) and _is_no_tls(error):
         return TlsFailed(f"{place} does not speak TLS on this port.", advice="Try http:// instead of https://.")
@@ -116,4 +118,3 @@ def tls_failed(place: str, error: OSError) -> TlsFailed:
         why = error.reason.replace("_", " ").lower()
         return TlsFailed(f"The TLS handshake with {place} failed: {why}.")
     return TlsFailed(f"{place} closed the connection during the TLS handshake.")
-

@@ -1,6 +1,7 @@
 """Conditional requests: ours towards the origin (RFC 9111 §4.3.1) and the client's against what is stored (§4.3.2)."""
 
 import re
+from http import HTTPStatus
 
 from sluicegate.core.caching.directives import date_of
 from sluicegate.core.caching.entry import StoredEntry
@@ -32,7 +33,7 @@ def conditional(request: RequestHead, entry: StoredEntry) -> RequestHead:
 
 def unmodified_for(request: RequestHead, entry: StoredEntry) -> bool:
     """Whether the client's own condition says that it has the stored response already (RFC 9110 §13.2.2)."""
-    if entry.response.status != 200:  # noqa: PLR2004 - conditions apply to what would be a 200
+    if entry.response.status != HTTPStatus.OK:
         return False
     if (tags := get(request.fields, b"if-none-match")) is not None:
         return _tag_matches(tags, get(entry.response.fields, b"etag"))

@@ -1,8 +1,8 @@
 """Field values that caching reads: Cache-Control directives (RFC 9111 §5.2), dates (RFC 9110 §5.6.7), Age (§5.1)."""
 
-import calendar
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.utils import formatdate
 
 from sluicegate.core.http import FieldList, get_all
@@ -24,6 +24,7 @@ _DATES = tuple(
     )
 )
 _CENTURY_TURN = 70
+_LEAP_SECOND = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +118,11 @@ def _spell(name: str, value: bytes | None) -> str:
 
 def _unix_seconds(match: re.Match[bytes]) -> int | None:
     month, year = match["month"].lower(), int(match["year"])
-    hour, minute, second = (int(part) for part in match["time"].split(b":"))
     if len(match["year"]) == len("70"):
         year += 1900 if year >= _CENTURY_TURN else 2000
-    if month not in _MONTHS or hour > 23 or minute > 59 or second > 60:  # noqa: PLR2004 - hours, minutes, a leap second
+    hour, minute, second = (int(part) for part in match["time"].split(b":"))
+    try:
+        moment = datetime(year, _MONTHS.index(month) + 1, int(match["day"]), hour, minute, tzinfo=UTC)
+    except ValueError:
         return None
-    day = int(match["day"])
-    if not 1 <= day <= calendar.monthrange(year, _MONTHS.index(month) + 1)[1]:
-        return None
-    return calendar.timegm((year, _MONTHS.index(month) + 1, day, hour, minute, second))
+    return int(moment.timestamp()) + second if second <= _LEAP_SECOND else None

@@ -30,6 +30,7 @@ from sluicegate.core.caching.keys import cache_key
 from sluicegate.core.caching.storing import obeyed_directives, refusal
 from sluicegate.core.http import RequestHead, ResponseHead, end_to_end, get
 
+_SUCCESS = range(200, 300)
 _CACHED_METHODS = frozenset({"GET", "HEAD"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """RFC 9110 §9.2.1; every other method may change the resource, so it invalidates."""
@@ -96,7 +97,7 @@ def judge(
     reason = refusal(request, response, directives, options, response_time)
     if reason is None and not verdict.storable:
         reason = Reason.NOTHING_ALLOWS_STORING
-    if request.method == "GET" and (reason is None or response.status // 100 == 2):  # noqa: PLR2004 - any 2xx
+    if request.method == "GET" and (reason is None or response.status in _SUCCESS):
         removed = [entry.id for entry in plan.candidates]
     if reason is not None:
         return PassOn(head, reason, removed)

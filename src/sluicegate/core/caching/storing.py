@@ -8,6 +8,7 @@ from sluicegate.core.http import RequestHead, ResponseHead, get
 _UNDERSTOOD = freshness.HEURISTICALLY_CACHEABLE | {302, 303, 307, 400, 401, 403, 406, 409, 429, 500, 502, 503, 504}
 """Final statuses whose caching requirements we keep, as `must-understand` asks (§5.2.2.3)."""
 
+_FIRST_FINAL = 200
 _NOT_WHOLE = frozenset({206, 304})
 """Answers that are stored only together with a response that is there already (§3.3, §4.3.4)."""
 
@@ -24,7 +25,7 @@ def refusal(
     request: RequestHead, response: ResponseHead, directives: Directives, options: CacheOptions, response_time: float
 ) -> Reason | None:
     """Why this response must not or need not be stored; None when nothing stands against it."""
-    understood = response.status not in _NOT_WHOLE and response.status >= 200  # noqa: PLR2004 - 1xx are not final
+    understood = response.status not in _NOT_WHOLE and response.status >= _FIRST_FINAL
     authorized = options.shared and get(request.fields, b"authorization") is not None
     rules = (
         (request.method != "GET", Reason.METHOD),

@@ -9,7 +9,7 @@ than W ago: then no interval of length W, open or closed, holds more than N. W i
 The **pace** spreads permits. It is a schedule: `due` is when the next permit is planned, one spacing after the last.
 The schedule may lag behind the clock by a credit. A host that nobody asked for a while has a credit of a whole window,
 which is its burst. While a queue stands the credit is `CATCH_UP_S`: enough to make up for a timer that fired late, so
-that lateness does not add up, and too little for a burst.
+that lateness does not add up, and too little for a burst; a schedule that lags further starts anew.
 
 A rate of more than `LOG_MAX` keeps no log. Its schedule alone keeps it (GCRA with a burst of one): with a credit C and
 permits planned S apart, N+1 permits span at least N·S - C, so S = (W + C) / N is enough.
@@ -31,6 +31,8 @@ GUARD = 0.01
 GUARD_MAX_S = 0.05
 CATCH_UP_S = 0.02
 LOG_MAX = 300_000
+_ROUNDING = 1e-6
+"""A schedule is a sum of spacings, which rounds; the last permit of a burst must not fail for that."""
 
 type Nth = Callable[[int], float | None]
 """The time of the n-th newest permit (1 is the newest), or None when the log does not go back as far."""
@@ -84,7 +86,6 @@ class Plan:
     """The rate that sets the pace."""
     spacing_s: float
     idle_credit_s: float
-    queue_credit_s: float = CATCH_UP_S
 
     @property
     def keep_s(self) -> float:
@@ -97,8 +98,12 @@ class Plan:
 
     def after(self, state: State, now: float, *, queued: bool) -> State:
         """The state once a permit was given at `now`."""
-        credit_s = self.queue_credit_s if queued else self.idle_credit_s
-        return State(last=now, due=max(self.due(state), now - credit_s) + self.spacing_s)
+        due = self.due(state)
+        if queued:
+            planned = due if now - due <= CATCH_UP_S else now
+        else:
+            planned = max(due, now - self.idle_credit_s)
+        return State(last=now, due=planned + self.spacing_s)
 
 
 @lru_cache(maxsize=4096)
@@ -111,7 +116,7 @@ def plan(limit: Limit) -> Plan:
         windows=tuple(Window(rate, rate.count, _span_s(rate)) for rate in limit.rates if not _scheduled(rate)),
         slowest=slowest,
         spacing_s=paces[slowest],
-        idle_credit_s=(burst - 1) * paces[slowest],
+        idle_credit_s=(burst - 1) * paces[slowest] * (1 + _ROUNDING),
     )
 
 
@@ -137,7 +142,8 @@ def decide(plan: Plan, nth: Nth, state: State, now: float) -> Verdict:
 def predict(plan: Plan, nth: Nth, state: State, now: float, ahead: int) -> float:
     """How long a request waits that has `ahead` others before it, all of them ready to leave (seconds, 0: not at all).
 
-    Those that a burst lets through go at once; from the first that has to wait, the rest follow one spacing apart.
+    Those that a burst lets through go at once; from the first that has to wait, and from each that a full log holds up,
+    the rest follow one spacing apart. Never more than the real wait, so that nobody is turned away for nothing.
     """
     start = max(plan.due(state), now - plan.idle_credit_s)
 
@@ -151,7 +157,8 @@ def predict(plan: Plan, nth: Nth, state: State, now: float, ahead: int) -> float
     if ready(ahead) <= now:
         return 0.0
     first = 0 if ready(0) > now else bisect_right(range(ahead + 1), now, key=ready)
-    return max(ready(ahead), ready(first) + (ahead - first) * plan.spacing_s) - now
+    held = {first, ahead, *(max(first, ahead - ahead % window.count) for window in plan.windows)}
+    return max(ready(place) + (ahead - place) * plan.spacing_s for place in held) - now
 
 
 def _log_ready(window: Window, nth: Nth, now: float, place: int) -> float:

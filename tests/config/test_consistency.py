@@ -1,0 +1,67 @@
+import pytest
+
+from sluicegate.config.load import load_settings
+from sluicegate.errors import ConfigError
+
+HASH = "scrypt$16384$8$1$YWFh$YWFh"
+
+
+def keys_of(file, text):
+    file.write_text(text)
+    try:
+        load_settings(file)
+    except ConfigError as error:
+        return [problem.key for problem in error.problems]
+    return []
+
+
+@pytest.fixture
+def check(tmp_path):
+    return lambda text: keys_of(tmp_path / "f.yaml", text)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:3128", "'[::]:3128'", "192.168.1.5:3128", "proxy.example:3128"])
+def test_an_address_that_others_reach_needs_access(check, address):
+    assert check(f"listen: {address}") == ["listen"]
+    assert check(f"listen: {address}\naccess: {{allow: [10.0.0.0/8]}}") == []
+    assert check(f"listen: {address}\naccess: {{users: {{bob: {HASH}}}}}") == []
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.1.2.3:1", "'[::1]:1'", "localhost:1"])
+def test_a_loopback_address_needs_nothing(check, address):
+    assert check(f"listen: {address}") == []
+
+
+def test_bad_access_is_not_told_again_as_no_access(check):
+    assert check("listen: 0.0.0.0:3128\naccess: {allow: [nonsense]}") == ["access.allow[0]"]
+
+
+@pytest.mark.parametrize(
+    ("listen", "admin", "problems"),
+    [
+        ("127.0.0.1:1", "127.0.0.1:1", ["admin"]),
+        ("127.0.0.1:1", "0.0.0.0:1", ["admin"]),
+        ("127.0.0.1:1", "127.0.0.2:1", []),
+        ("127.0.0.1:0", "127.0.0.1:0", []),
+        ("127.0.0.1:1", "off", []),
+    ],
+)
+def test_listen_and_admin_do_not_collide(check, listen, admin, problems):
+    assert check(f"listen: {listen}\nadmin: {admin}") == problems
+
+
+@pytest.mark.parametrize(
+    "text", ["workers: 2", "limits: {backend: redis}", "cache: {store: redis}", "https: {http2: true}"]
+)
+def test_what_is_not_available_yet_is_told(check, text):
+    assert len(check(text)) == 1
+
+
+def test_workers_may_be_auto(check):
+    assert check("workers: auto") == []
+
+
+def test_a_missing_certificate_file_is_told(check, tmp_path):
+    assert check("https: {upstream_ca: ca.pem}") == ["https.upstream_ca"]
+    (tmp_path / "ca.pem").write_text("")
+    assert check("https: {upstream_ca: ca.pem}") == []

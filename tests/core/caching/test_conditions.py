@@ -1,0 +1,62 @@
+import pytest
+
+from sluicegate.core.caching import conditions
+from sluicegate.core.caching.entry import StoredEntry
+from support.messages import fields, request, response
+
+OLD, NEW = "Sun, 06 Nov 1994 08:49:37 GMT", "Mon, 07 Nov 1994 08:49:37 GMT"
+
+
+def entry(headers: str, status: int = 200) -> StoredEntry:
+    return StoredEntry("1", request(), response(headers, status=status), 0, 0)
+
+
+def test_rfc9111_4_3_1_a_validating_request_carries_the_stored_validators_and_not_the_clients():
+    asked = conditions.conditional(
+        request(headers=f'Accept: */*\nIf-None-Match: "mine"\nIf-Modified-Since: {NEW}'),
+        entry(f'ETag: W/"stored"\nLast-Modified: {OLD}'),
+    )
+
+    assert asked.fields == fields(f'Accept: */*\nIf-None-Match: W/"stored"\nIf-Modified-Since: {OLD}')
+
+
+@pytest.mark.parametrize("tags", ['"a"', 'W/"a"', '"x", "a"', '"a","x"', "*"])
+@pytest.mark.parametrize("stored", ['"a"', 'W/"a"'])
+def test_rfc9111_4_3_2_entity_tags_are_compared_weakly(tags, stored):
+    assert conditions.unmodified_for(request(headers=f"If-None-Match: {tags}"), entry(f"ETag: {stored}"))
+
+
+def test_rfc9110_13_2_2_if_none_match_goes_before_if_modified_since():
+    asked = request(headers=f'If-None-Match: "b"\nIf-Modified-Since: {NEW}')
+
+    assert not conditions.unmodified_for(asked, entry(f'ETag: "a"\nLast-Modified: {OLD}'))
+    assert not conditions.unmodified_for(asked, entry(f"Last-Modified: {OLD}"))
+
+
+@pytest.mark.parametrize(("since", "unmodified"), [(OLD, True), (NEW, True), ("Sat, 05 Nov 1994 08:49:37 GMT", False)])
+@pytest.mark.parametrize("known_by", ["Last-Modified", "Date"])
+def test_rfc9111_4_3_2_if_modified_since_is_compared_with_last_modified_or_else_date(since, unmodified, known_by):
+    asked = request(headers=f"If-Modified-Since: {since}")
+
+    assert conditions.unmodified_for(asked, entry(f"{known_by}: {OLD}")) is unmodified
+
+
+def test_a_condition_is_not_applied_to_an_error():
+    assert not conditions.unmodified_for(request(headers='If-None-Match: "a"'), entry('ETag: "a"', status=404))
+
+
+def test_an_invalid_date_is_no_condition():
+    assert not conditions.unmodified_for(request(headers="If-Modified-Since: soon"), entry(f"Last-Modified: {OLD}"))
+
+
+def test_rfc9110_15_4_5_a_304_describes_no_body():
+    head = conditions.not_modified(fields('ETag: "a"\nContent-Type: text/plain\nContent-Length: 5\nAge: 3'))
+
+    assert head.status == 304
+    assert head.fields == fields('ETag: "a"\nAge: 3')
+
+
+def test_an_invalid_last_modified_validates_nothing():
+    assert conditions.has_validator(response('ETag: "a"'))
+    assert conditions.has_validator(response(f"Last-Modified: {OLD}"))
+    assert not conditions.has_validator(response("Last-Modified: yesterday"))

@@ -1,0 +1,96 @@
+import pytest
+
+from sluicegate.core.caching import freshness
+from sluicegate.core.caching.directives import format_date
+from sluicegate.core.caching.entry import StoredEntry
+from support.messages import request, response
+
+NOW = 1_800_000_000.0
+
+
+def entry(headers: str = "", *, sent: float = NOW, received: float = NOW, status: int = 200) -> StoredEntry:
+    return StoredEntry("1", request(), response(headers, status=status), sent, received)
+
+
+def date(delta_s: float = 0.0) -> str:
+    return format_date(NOW + delta_s).decode()
+
+
+def lifetime(headers: str, *, shared: bool = True, status: int = 200) -> int:
+    return freshness.lifetime(response(headers, status=status), shared=shared, response_time=NOW)
+
+
+def test_rfc9111_4_2_3_received_age_counts():
+    assert freshness.current_age(entry("Age: 5000"), NOW) == 5000
+
+
+def test_rfc9111_4_2_3_time_in_the_cache_counts():
+    assert freshness.current_age(entry(f"Date: {date()}\nAge: 5"), NOW + 10) == 15
+
+
+def test_rfc9111_4_2_3_time_under_way_counts():
+    assert freshness.current_age(entry(sent=NOW - 7), NOW) == 7
+
+
+def test_rfc9111_4_2_3_an_old_date_counts_where_age_says_less():
+    assert freshness.current_age(entry(f"Date: {date(-100)}\nAge: 5"), NOW) == 100
+
+
+def test_an_origin_whose_clock_is_fast_makes_nothing_younger_than_it_is():
+    assert freshness.current_age(entry(f"Date: {date(+100)}"), NOW + 10) == 10
+
+
+def test_a_clock_set_back_makes_nothing_negative():
+    assert freshness.current_age(entry(), NOW - 1000) == 0
+
+
+def test_rfc9111_4_2_1_s_maxage_is_for_shared_caches_only():
+    headers = f"Cache-Control: s-maxage=1, max-age=2\nExpires: {date(3)}\nDate: {date()}"
+
+    assert lifetime(headers) == 1
+    assert lifetime(headers, shared=False) == 2
+
+
+def test_rfc9111_5_3_expires_is_relative_to_date():
+    assert lifetime(f"Expires: {date(60)}\nDate: {date(-40)}") == 100
+
+
+def test_rfc9111_5_3_an_invalid_or_past_expires_is_stale_whatever_last_modified_says():
+    assert lifetime(f"Expires: 0\nLast-Modified: {date(-864000)}") == 0
+    assert lifetime(f"Expires: {date(-60)}\nDate: {date()}") == 0
+
+
+def test_rfc9111_4_2_2_a_tenth_of_how_long_it_had_not_changed_at_most_a_week():
+    assert lifetime(f"Last-Modified: {date(-1000)}\nDate: {date()}") == 100
+    assert lifetime(f"Last-Modified: {date(-864000000)}\nDate: {date()}") == 7 * 24 * 3600
+    assert lifetime(f"Last-Modified: {date(+1000)}\nDate: {date()}") == 0
+
+
+def test_rfc9111_4_2_2_only_some_statuses_are_fresh_without_saying_so():
+    headers = f"Last-Modified: {date(-1000)}\nDate: {date()}"
+
+    assert lifetime(headers, status=404) == 100
+    assert lifetime(headers, status=500) == 0
+    assert lifetime(f"{headers}\nCache-Control: public", status=500) == 100
+
+
+def test_nothing_said_is_not_fresh():
+    assert lifetime("") == 0
+
+
+@pytest.mark.parametrize(
+    ("directive", "shared", "private"),
+    [
+        ("must-revalidate", True, True),
+        ("no-cache", True, True),
+        ("proxy-revalidate", True, False),
+        ("s-maxage=1", True, False),
+        ("max-age=1", False, False),
+        ('no-cache="foo"', False, False),
+    ],
+)
+def test_rfc9111_4_2_4_who_forbids_a_stale_answer(directive, shared, private):
+    head = response(f"Cache-Control: {directive}")
+
+    assert freshness.forbids_stale(head, shared=True) is shared
+    assert freshness.forbids_stale(head, shared=False) is private

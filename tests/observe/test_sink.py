@@ -1,0 +1,39 @@
+from sluicegate.core.events import Level, Notice, Stage
+from sluicegate.observe.bridge import LogBridge
+from sluicegate.observe.sink import FanOut
+
+EVENT = Notice(Stage.LIFECYCLE, "started", Level.INFO, "")
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.events = []
+
+    def emit(self, event) -> None:
+        self.events.append(event)
+
+
+class Broken:
+    def emit(self, _event) -> None:
+        raise RuntimeError("broken sink")
+
+
+def test_each_sink_gets_each_event():
+    first, second = Listener(), Listener()
+
+    FanOut(first, second).emit(EVENT)
+
+    assert first.events == second.events == [EVENT]
+
+
+def test_a_sink_that_raises_keeps_the_event_from_nobody_and_is_reported_once():
+    listener = Listener()
+    sink = FanOut(Broken(), listener)
+    with LogBridge(sink):
+        sink.emit(EVENT)
+        sink.emit(EVENT)
+
+    reports = [event for event in listener.events if event is not EVENT]
+    assert len(listener.events) == 3
+    assert [report.message for report in reports] == ["Broken failed on Notice"]
+    assert "broken sink" in reports[0].fields["traceback"]

@@ -1,0 +1,130 @@
+"""The engine with everything real under it: gate, pool and stores in memory, a scripted origin on a socket."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+
+from sluicegate.clock import Clock, SystemClock
+from sluicegate.core.access import AccessPolicy
+from sluicegate.core.caching.decisions import CacheOptions
+from sluicegate.core.http import FieldList, Origin, RequestHead, ResponseHead
+from sluicegate.core.limits.model import Limit
+from sluicegate.core.limits.table import LimitTable
+from sluicegate.core.ports import BodyReader
+from sluicegate.exchange.cached import CachedForwarder
+from sluicegate.exchange.call import Answer, Call, Identity
+from sluicegate.exchange.engine import Engine
+from sluicegate.exchange.forward import Forwarder
+from sluicegate.gate.gate import Gate
+from sluicegate.stores.cache_memory import MemoryCacheStore
+from sluicegate.stores.permits_memory import MemoryPermitStore
+from sluicegate.upstream.pool import Pool
+from sluicegate.upstream.settings import UpstreamPoolSettings
+
+
+class Recorder:
+    """An `EventSink` that keeps what it is told."""
+
+    def __init__(self):
+        self.events = []
+
+    def emit(self, event):
+        self.events.append(event)
+
+    def of(self, kind):
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+@dataclass
+class Whole:
+    """An answer, read to its end."""
+
+    status: int
+    fields: FieldList
+    body: bytes
+    call: Call
+    interim: list[ResponseHead] = field(default_factory=list)
+
+    def get(self, name: str) -> str | None:
+        wanted = name.lower().encode()
+        return next((value.decode("latin-1") for key, value in self.fields if key.lower() == wanted), None)
+
+
+class Bench:
+    """An engine and what it stands on."""
+
+    def __init__(self, engine: Engine, gate: Gate, pool: Pool, store: MemoryCacheStore, events: Recorder) -> None:
+        self.engine = engine
+        self.gate = gate
+        self.pool = pool
+        self.store = store
+        self.events = events
+        self._count = 0
+
+    def call(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        body: BodyReader | None = None,
+        fields: FieldList | None = None,
+        client: str = "127.0.0.1",
+    ) -> Call:
+        self._count += 1
+        scheme, _, rest = url.partition("://")
+        authority, slash, path = rest.partition("/")
+        host, _, port = authority.partition(":")
+        origin = Origin(scheme, host, int(port or {"http": 80, "https": 443}[scheme]))
+        head = RequestHead(method, origin, slash + path or "/", [(b"Host", authority.encode()), *(fields or [])])
+        return Call(f"t-{self._count}", client, head, body)
+
+    async def ask(self, url: str, **options) -> Whole:
+        return await self.finish(self.call(url, **options))
+
+    async def finish(self, call: Call) -> Whole:
+        interim: list[ResponseHead] = []
+
+        async def on_interim(head: ResponseHead) -> None:
+            interim.append(head)
+
+        answer: Answer = await self.engine.handle(call, on_interim)
+        pieces = []
+        try:
+            while data := await answer.body.read():
+                pieces.append(data)
+        finally:
+            await answer.body.aclose()
+        return Whole(answer.head.status, answer.head.fields, b"".join(pieces), call, interim)
+
+
+@contextlib.asynccontextmanager
+async def engine_bench(
+    *,
+    default: Limit | None = None,
+    hosts: Mapping[str, Limit] | None = None,
+    clock: Clock | None = None,
+    access: AccessPolicy | None = None,
+    options: CacheOptions | None = None,
+    pool: UpstreamPoolSettings | None = None,
+    max_inflight: int = 500,
+) -> AsyncIterator[Bench]:
+    clock = clock or SystemClock()
+    events = Recorder()
+    identity = Identity(b"sluicegate-test")
+    permits = MemoryPermitStore(clock)
+    table = LimitTable(default=default or Limit("default"), hosts=hosts or {})
+    gate = Gate(table, permits, clock, events, max_inflight=max_inflight)
+    connections = Pool(pool or UpstreamPoolSettings())
+    store = MemoryCacheStore()
+    forwarder = Forwarder(gate=gate, pool=connections, clock=clock, events=events, identity=identity)
+    cached = CachedForwarder(
+        forwarder=forwarder, store=store, options=options or CacheOptions(), clock=clock, events=events
+    )
+    engine = Engine(cached=cached, access=access or AccessPolicy(), identity=identity)
+    try:
+        yield Bench(engine, gate, connections, store, events)
+    finally:
+        await gate.aclose()
+        await connections.aclose()
+        await store.aclose()
+        await permits.aclose()
