@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from sluicegate.files import locked, write_atomically
+from sluicegate.files import write_atomically
 
 
 def test_the_file_has_the_content_and_the_mode_whatever_the_umask(tmp_path):

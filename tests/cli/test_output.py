@@ -24,7 +24,7 @@ def output_on_a_terminal(env):
     """What `console` prints where standard output is a terminal."""
     code = "from sluicegate.cli.output import console; console().print('[red]text[/red]')"
     ours, theirs = os.openpty()
-    with open(ours, "rb", closefd=True) as terminal:
+    with os.fdopen(ours, "rb") as terminal:
         environ = {"PATH": os.environ["PATH"], "TERM": "xterm", **env}
         subprocess.run([sys.executable, "-c", code], stdout=theirs, check=True, env=environ)
         os.close(theirs)

@@ -1,5 +1,4 @@
 from sluicegate.config.compile import (
-    access_policy,
     cache_options,
     default_limit,
     host_limits,
@@ -8,7 +7,6 @@ from sluicegate.config.compile import (
     max_entry_size,
 )
 from sluicegate.config.models import Settings
-from sluicegate.config.passwords import hash_password
 from sluicegate.core.limits.model import Limit, Rate
 
 
@@ -51,20 +49,6 @@ def test_cache_modes():
 def test_no_entry_is_larger_than_the_cache():
     assert max_entry_size(settings(cache={"max_size": "1GiB"})) == 2**30
     assert max_entry_size(settings(cache={"max_entry_size": "1MiB"})) == 2**20
-
-
-def test_private_destinations_are_open_until_others_may_use_the_proxy():
-    assert access_policy(settings()).allow_private
-    assert not access_policy(settings(access={"allow": "10.0.0.0/8"})).allow_private
-    assert access_policy(settings(access={"allow": "10.0.0.0/8", "allow_private": True})).allow_private
-
-
-def test_a_users_password_is_verified_against_the_hash():
-    policy = access_policy(settings(access={"users": {"bob": hash_password("right")}}))
-
-    assert policy.verify("right", policy.users["bob"])
-    assert not policy.verify("wrong", policy.users["bob"])
-    assert not policy.allow_private
 
 
 def test_tunnelled_hosts():

@@ -32,6 +32,11 @@ def test_a_loopback_address_needs_nothing(check, address):
     assert check(f"listen: {address}") == []
 
 
+def test_an_empty_access_section_opens_nothing(check):
+    assert check("listen: 0.0.0.0:3128\naccess:\n") == ["listen"]
+    assert check("listen: 0.0.0.0:3128\naccess: {allow: [], users:}\n") == ["listen"]
+
+
 def test_bad_access_is_not_told_again_as_no_access(check):
     assert check("listen: 0.0.0.0:3128\naccess: {allow: [nonsense]}") == ["access.allow[0]"]
 

@@ -54,6 +54,12 @@ def test_a_path_knows_the_home_directory(monkeypatch):
     assert path("~/x") == Path("/home/ada/x")
 
 
+@pytest.mark.parametrize("value", ["~no-such-user/x", "a\0b", "", 5])
+def test_what_can_be_no_path_is_unacceptable(value):
+    with pytest.raises(Unacceptable):
+        path(value)
+
+
 def test_an_optional_leaf_reads_and_shows_null():
     leaf = optional(whole(1, 2))
 

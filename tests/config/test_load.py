@@ -1,7 +1,13 @@
+import contextlib
+import json
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from sluicegate.config.keys import all_keys
 from sluicegate.config.load import load_settings, load_with_fallback
 from sluicegate.config.models import Settings
 from sluicegate.config.values import Address
@@ -168,8 +174,9 @@ def test_variables_that_kubernetes_sets_for_a_service_of_this_name_are_passed_ov
     )
 
 
-def test_a_port_variable_that_a_person_wrote_is_a_problem():
-    assert "SLUICEGATE_PORT" in problems_of(None, {"SLUICEGATE_PORT": "3128"})[0]
+@pytest.mark.parametrize("name", ["SLUICEGATE_PORT", "SLUICEGATE_LISTEN_PORT"])
+def test_a_port_variable_that_a_person_wrote_is_a_problem(name):
+    assert name in problems_of(None, {name: "3128"})[0]
 
 
 def test_a_variable_names_the_file(write):
@@ -218,7 +225,10 @@ def test_a_rate_file_may_not_hold_other_sections(write):
 
 
 def test_a_section_with_nothing_in_it_is_as_if_it_were_not_there(write):
-    assert load_settings(write("cache:\nlimits:\n  hosts:\n")).settings.cache.mode == "shared"
+    assert (
+        load_settings(write("cache:\nlimits:\n  hosts:\n  default:\naccess: {users: }\n")).settings.cache.mode
+        == "shared"
+    )
 
 
 def test_a_file_that_cannot_be_read_is_a_problem(tmp_path):
@@ -249,6 +259,7 @@ def test_with_fallback_a_bad_file_means_the_defaults_and_tells_why(write):
     assert loaded.settings.header_limit == Settings().header_limit
     assert loaded.settings.listen.port == 4000
     assert [problem.key for problem in loaded.fallback] == ["cache.mode"]
+    assert loaded.files == (file,), "so that it is noticed when somebody mends it"
 
 
 def test_with_fallback_a_good_file_counts(write):
@@ -275,3 +286,23 @@ def test_a_file_that_nests_without_end_is_a_problem(write):
     (problem,) = problems_of(write("a: " + "[" * 5000))
 
     assert "is nested too deeply" in problem
+
+
+NAMES = [*sorted({key.path[-1] for key in all_keys()}), "a.example", "*.b.example", "nonsense"]
+TREES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["~x", "5s", "1KiB"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=5),
+)
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), TREES, max_size=6))
+def test_whatever_a_file_holds_it_loads_or_is_a_configuration_error(tree):
+    with tempfile.TemporaryDirectory() as directory, contextlib.suppress(ConfigError):
+        file = Path(directory) / "f.yaml"
+        file.write_text(json.dumps(tree))
+        load_settings(file)

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from sluicegate.clock import ManualClock
-from sluicegate.config.load import Loaded, load_settings
+from sluicegate.config.load import Loaded, load_settings, load_with_fallback
 from sluicegate.config.watch import INTERVAL_S, ConfigWatcher
 from sluicegate.errors import ConfigError
 from sluicegate.tasks import spawn
@@ -93,6 +93,18 @@ async def test_a_bad_file_is_told_and_the_next_good_one_counts(watched):
     bad, good = applied
     assert isinstance(bad, ConfigError)
     assert isinstance(good, Loaded)
+
+
+async def test_defaults_never_replace_a_configuration_that_works(tmp_path):
+    file = tmp_path / "sluicegate.yaml"
+    file.write_text("header_limit: much\n")
+    applied = []
+
+    ConfigWatcher((file,), lambda: load_with_fallback(file), applied.append, ManualClock()).reload()
+
+    (error,) = applied
+    assert isinstance(error, ConfigError)
+    assert [problem.key for problem in error.problems] == ["header_limit"]
 
 
 async def test_a_reload_can_be_asked_for(watched):

@@ -1,11 +1,11 @@
 import json
 
 import pytest
-from support.engine import engine_bench
-from support.origin import ScriptedOrigin, answer, response
 
 from sluicegate.core.access import AccessPolicy
 from sluicegate.exchange.bodies import BytesBody
+from support.engine import engine_bench
+from support.origin import ScriptedOrigin, answer, response
 
 HELLO = answer(response(body=b"hello", fields=[("Cache-Control", "no-store"), ("X-One", "1"), ("x-one", "2")]))
 

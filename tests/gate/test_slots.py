@@ -77,3 +77,13 @@ def test_leaving_from_any_place_gives_back_what_was_held(leaver):
     assert [host.in_flight for host in hosts] == [0, 0]
     assert [len(host.queue) for host in hosts] == [0, 0]
     assert slots.free_for(hosts[0])
+
+
+def test_a_higher_concurrency_lets_in_as_many_at_once(host):
+    slots = Slots(10)
+    turns = joined(slots, host, 6)
+
+    host.limit = limit(concurrency=5)
+    slots.assign(host)
+
+    assert places(turns) == [Place.INSIDE] * 5 + [Place.QUEUED]

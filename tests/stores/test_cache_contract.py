@@ -81,6 +81,14 @@ async def test_an_entry_is_visible_when_its_body_was_read_to_the_end_and_not_bef
     assert len(await store.entries(KEY)) == 1
 
 
+async def test_an_empty_body_is_at_its_end_though_nobody_reads_it(store):
+    reader = await store.store(KEY, entry(), Body(length=0))
+
+    await reader.aclose()
+
+    assert [stored.body_length for stored in await store.entries(KEY)] == [0]
+
+
 async def test_a_reader_that_gives_up_leaves_nothing(store):
     body = Body(b"half ", b"whole")
     reader = await store.store(KEY, entry(), body)

@@ -28,9 +28,9 @@ class Taker:
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert self.process.stdout.readline() == "ready\n"
 
     def start(self):
+        assert self.process.stdout.readline() == "ready\n"
         self.process.stdin.write("\n")
         self.process.stdin.flush()
 

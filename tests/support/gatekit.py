@@ -88,8 +88,10 @@ class Kit:
         return [at for _, where, at in self.sent if where == host]
 
     def nothing_held(self):
-        """No slot, no place in a queue, no host is left behind."""
-        return self.gate.in_flight == 0 and self.gate.snapshot() == [] and not self.gate._desk.hosts
+        """No slot, no place in a queue, no host, no timer is left behind."""
+        desk = self.gate._desk
+        live = [timer for timer in desk.timers._heap if timer.live]
+        return self.gate.in_flight == 0 and self.gate.snapshot() == [] and not desk.hosts and not live
 
     async def close(self):
         for task in self._tasks:

@@ -78,6 +78,7 @@ class Peer:
         method, target, _version = line.decode("latin-1").split(" ")
         seen = SeenRequest(time.monotonic(), method, target, [_field(text) for text in lines], self.number)
         self.server.log.append(seen)
+        self.server.notify()
         return seen
 
     async def pieces(self, seen: SeenRequest) -> AsyncIterator[bytes]:

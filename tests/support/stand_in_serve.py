@@ -1,7 +1,8 @@
 """A stand-in for `sluicegate serve`: says it is ready, answers /api/status, ends on SIGTERM.
 
 What it does is set by the variable STAND_IN, a JSON object: `totals`, `dies` (exit code before it is ready), `hangs`
-(never ready), `stubborn` (only the second SIGTERM ends it). It notes its command line and its signals in `notes`.
+(never ready), `stubborn` (only the second SIGTERM ends it),
+`deaf` (none does). It notes its command line and its signals in `notes`.
 """
 
 import argparse
@@ -57,7 +58,7 @@ def main() -> None:
         ready.write(json.dumps({"listen": "127.0.0.1:4128", "admin": address, "ca": "x"}).encode() + b"\n")
 
     threading.Thread(target=lambda: (ready.read(1), note("orphaned"), terms.release()), daemon=True).start()
-    for _ in range(2 if "stubborn" in plan else 1):
+    for _ in range(1_000 if "deaf" in plan else 2 if "stubborn" in plan else 1):
         while not terms.acquire(timeout=0.05):  # a wait with no bound would not let the handlers run
             pass
     note("ended")

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 from sluicegate.core.http import FieldList, Origin, RequestHead, ResponseHead
 from sluicegate.core.ports import BodyReader, UpstreamPool
+from sluicegate.upstream import Pool
 from support.origin import ScriptedOrigin
+
+type MakePool = Callable[..., Pool]
+"""The fixture `make_pool`: settings in, a pool out that is closed after the test."""
 
 
 class PieceBody:

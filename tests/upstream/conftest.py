@@ -9,13 +9,11 @@ import trustme
 import uvloop
 
 from sluicegate.upstream import Pool, UpstreamPoolSettings, client_context
+from support.upstream import MakePool
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     return {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop}
-
-
-type MakePool = Callable[..., Pool]
 
 
 @pytest.fixture(scope="session")

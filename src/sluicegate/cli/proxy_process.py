@@ -20,6 +20,8 @@ SERVE = (sys.executable, "-m", "sluicegate", "serve")
 _READY_TIMEOUT_S = 60.0
 _STATUS_TIMEOUT_S = 5.0
 _KILL_AFTER_S = 5.0
+_DYING_S = 1.0
+"""A killed process closes its sockets a moment before its exit code can be had."""
 
 
 @dataclass(slots=True)
@@ -46,11 +48,13 @@ class ProxyProcess:
             connection.close()
         return totals if isinstance(totals, dict) else None
 
-    @property
     def failure(self) -> str | None:
-        """How the proxy ended though nobody asked it to, or None while it runs."""
-        code = self.process.poll()
-        return None if code is None else _told(code, self.output)
+        """How the proxy ended though nobody asked it to, or None while it runs; for when `totals` is None."""
+        try:
+            code = self.process.wait(_DYING_S)
+        except subprocess.TimeoutExpired:
+            return None
+        return f"the proxy ended ({_how(code)}) {_said(self.output)}".rstrip()
 
 
 @contextlib.contextmanager
@@ -89,16 +93,19 @@ def _await_ready(ours: socket.socket, process: subprocess.Popen[bytes], output: 
     except ConnectionError:
         line = b""
     if not line:
-        raise StartError(_told(process.wait(), output))
+        code = process.wait()
+        raise StartError(f"the proxy did not start: {_said(output) or _how(code)}")
     ready: dict[str, Any] = json.loads(line)
     return ready
 
 
-def _told(code: int, output: IO[bytes]) -> str:
+def _how(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"signal {-code}"
+
+
+def _said(output: IO[bytes]) -> str:
     output.seek(0)
-    said = output.read().decode(errors="replace").strip()
-    how = f"exit code {code}" if code >= 0 else f"signal {-code}"
-    return f"the proxy ended ({how}){':' if said else ''}\n{said}".rstrip()
+    return output.read().decode(errors="replace").strip().removeprefix("Error: ")
 
 
 def _stop(process: subprocess.Popen[bytes], drain_s: float) -> None:

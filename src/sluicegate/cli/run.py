@@ -100,10 +100,11 @@ def _ignored_parent(base: Mapping[str, str], settings: Settings) -> str | None:
 
 
 def _outcome(proxy: ProxyProcess, log: Path, *, quiet: bool) -> str | None:
-    if failure := proxy.failure:
-        return f"{failure}\nThe log is in {log}"
-    totals = None if quiet else proxy.totals()
-    return summary(totals) if totals is not None else None
+    totals = proxy.totals()
+    if totals is not None:
+        return None if quiet else summary(totals)
+    failure = proxy.failure() if proxy.admin else None
+    return f"{failure}\nThe log is in {log}" if failure else None
 
 
 def summary(totals: Mapping[str, Any]) -> str:

@@ -1,8 +1,6 @@
 """From settings to the objects that core decides with."""
 
 from sluicegate.config.models import DefaultLimit, HostLimit, Settings
-from sluicegate.config.passwords import CachedVerifier
-from sluicegate.core.access import AccessPolicy
 from sluicegate.core.caching.decisions import CacheOptions
 from sluicegate.core.interception import Interception
 from sluicegate.core.limits.model import Limit
@@ -41,20 +39,6 @@ def max_entry_size(settings: Settings) -> int:
 def interception(settings: Settings) -> Interception:
     """Whose TLS is opened."""
     return Interception(intercept=settings.https.mode == "intercept", tunnel=settings.https.tunnel)
-
-
-def access_policy(settings: Settings) -> AccessPolicy:
-    """Who may use the proxy, and to reach what.
-
-    Where access is opened to other machines or users, private destinations are refused unless they are allowed.
-    """
-    access = settings.access
-    return AccessPolicy(
-        allow=access.allow,
-        users={name: hashed.get_secret_value() for name, hashed in access.users.items()},
-        verify=CachedVerifier(),
-        allow_private=access.allow_private or not (access.allow or access.users),
-    )
 
 
 def _limit(name: str, default: DefaultLimit, entry: HostLimit) -> Limit:

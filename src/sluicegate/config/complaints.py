@@ -30,8 +30,6 @@ def complain(layer: Layer, error: ErrorDetails) -> KeyPath:
         case "leaf":
             context = error["ctx"]
             layer.problem(path, str(context["message"]), found=shown(path, found), allowed=str(context["allowed"]))
-        case "model_type" | "dict_type" if found is None:
-            pass
         case "model_type" | "dict_type":
             layer.problem(path, "must be a section of keys", found=shown(path, found), allowed=allowed)
         case "tuple_type":

@@ -48,6 +48,12 @@ def names_in(path: tuple[str | int, ...]) -> list[str]:
     return list(section.model_fields) if section is not None else []
 
 
+def is_section(path: tuple[str | int, ...]) -> bool:
+    """Whether keys stand below `path`, be they fixed or chosen by the user."""
+    key = key_at(path)
+    return key is not None and (key.section is not None or key_at((*path, ANY_NAME)) is not None)
+
+
 def _matches(pattern: tuple[str, ...], names: tuple[str, ...]) -> bool:
     return len(pattern) == len(names) and all(
         part in (ANY_NAME, name) for part, name in zip(pattern, names, strict=True)

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from sluicegate.config.keys import all_keys, key_at
+from sluicegate.config.keys import all_keys, is_section, key_at
 from sluicegate.config.values import host_pattern
 from sluicegate.config.yaml_tree import KeyPath, dotted, read_yaml
 from sluicegate.errors import Problem
@@ -143,7 +144,7 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 
 def _verbatim(path: tuple[str, ...], text: str, value: Any) -> Any:
-    """Paths are never read as anything but text: a directory may well be called 5 or null."""
+    """Paths are never read as anything but text: a directory may well be called 5. Only null is null."""
     return text if path in PATHS and value is not None else value
 
 
@@ -151,20 +152,34 @@ def _is_kubernetes(name: str, value: str) -> bool:
     """A variable that Kubernetes or a container link sets for a service called sluicegate."""
     if _KUBERNETES.fullmatch(name) is None:
         return False
-    return name != f"{ENV_PREFIX}PORT" or "://" in value
+    return not name.endswith("_PORT") or name.endswith("_SERVICE_PORT") or "://" in value
 
 
 def _settle(layer: Layer, base: Path) -> Layer:
-    """Make paths absolute from where they were written, host patterns canonical, empty sections empty."""
+    """Drop sections with nothing in them; make paths absolute from where they were written, host patterns canonical."""
+    layer.tree = _without_empty_sections(layer.tree, ())
     for path in PATHS:
         for tree in _sections(layer.tree, path[:-1]):
             value = tree.get(path[-1])
             if isinstance(value, str) and value.strip():
-                tree[path[-1]] = str(Path.cwd() / Path(value).expanduser())
+                with suppress(RuntimeError):  # the home of an unknown user, which reading the value tells
+                    tree[path[-1]] = str(base / Path(value).expanduser())
     for limits in _sections(layer.tree, ("limits",)):
         if isinstance(hosts := limits.get("hosts"), dict):
             limits["hosts"] = _canonical_hosts(layer, hosts)
     return layer
+
+
+def _without_empty_sections(tree: dict[str, Any], path: KeyPath) -> dict[str, Any]:
+    """The tree without sections whose every key is commented out, which YAML reads as null."""
+    kept: dict[str, Any] = {}
+    for name, value in tree.items():
+        here = (*path, name)
+        if isinstance(value, dict):
+            kept[name] = _without_empty_sections(value, here)
+        elif value is not None or not is_section(here):
+            kept[name] = value
+    return kept
 
 
 def _sections(tree: Any, path: KeyPath) -> Iterator[dict[str | int, Any]]:

@@ -107,7 +107,13 @@ def choice(*names: str) -> Leaf:
 
 def path(value: Any) -> Path:
     """A path, `~` expanded. Unacceptable otherwise."""
-    return Path(text(value)).expanduser()
+    written = text(value)
+    if "\0" in written:
+        raise Unacceptable("holds a NUL character")
+    try:
+        return Path(written).expanduser()
+    except RuntimeError:
+        raise Unacceptable("begins with the home of a user that is not known") from None
 
 
 def switch(value: Any) -> bool:

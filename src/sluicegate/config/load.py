@@ -44,7 +44,7 @@ class Loaded:
     """Twelve hex digits that change when the effective configuration does (secrets left out)."""
     file: Path | None = None
     files: tuple[Path, ...] = ()
-    """Every file that was read; what a reload has to watch."""
+    """Every file that was read, or that could not be; what a reload has to watch."""
     fallback: tuple[Problem, ...] = field(default=())
     """What was wrong with the files that these defaults stand in for; empty normally."""
 
@@ -58,8 +58,7 @@ def load_settings(
 ) -> Loaded:
     """Read everything; `file` None means the one that SLUICEGATE_CONFIG names, if any. Raises ConfigError."""
     environ = environ or {}
-    if file is None and environ.get(CONFIG_VARIABLE):
-        file = Path(environ[CONFIG_VARIABLE])
+    file = _file(file, environ)
     layers = [
         *([file_layer(file)] if file is not None else []),
         environment_layer(environ),
@@ -82,7 +81,7 @@ def load_settings(
         sources=_sources(merged.places),
         checksum=checksum(settings),
         file=file,
-        files=tuple(path for path in (file, rate_config) if path is not None),
+        files=_files(file, environ, rate_config),
     )
 
 
@@ -100,17 +99,27 @@ def load_with_fallback(
     try:
         return load_settings(file, environ, overrides, rate_config=rate_config)
     except ConfigError as error:
-        rest = {name: value for name, value in (environ or {}).items() if name != CONFIG_VARIABLE}
+        environ = environ or {}
+        rest = {name: value for name, value in environ.items() if name != CONFIG_VARIABLE}
         try:
             loaded = load_settings(None, rest, overrides)
         except ConfigError:
             raise error from None
-        return replace(loaded, fallback=tuple(error.problems))
+        return replace(loaded, files=_files(file, environ, rate_config), fallback=tuple(error.problems))
 
 
 def checksum(settings: Settings) -> str:
     """See `Loaded.checksum`."""
     return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:12]
+
+
+def _file(given: Path | None, environ: Mapping[str, str]) -> Path | None:
+    named = environ.get(CONFIG_VARIABLE)
+    return Path(named) if given is None and named else given
+
+
+def _files(file: Path | None, environ: Mapping[str, str], rate_config: Path | None) -> tuple[Path, ...]:
+    return tuple(path for path in (_file(file, environ), rate_config) if path is not None)
 
 
 def _check(layer: Layer) -> list[KeyPath]:

@@ -178,7 +178,8 @@ class AccessSettings(Section):
     allow: Annotated[
         tuple[Annotated[Network, Leaf(values.network, "IP networks, such as 10.0.0.0/8")], ...], OneOrMany
     ] = Field(
-        default=(), description="Client networks; these or `users` are needed for any listen address but loopback."
+        default=(),
+        description="Client networks besides loopback; these or `users` are needed for any listen address but loopback.",
     )
     users: dict[str, Annotated[SecretStr, PasswordHash]] = Field(
         default={}, description="Names with the hash of their password, as `sluicegate password` prints it."

@@ -19,7 +19,8 @@ class ConfigWatcher:
     At rest means the same at two looks: a file caught half written, or emptied and not yet written, might be valid.
 
     `load` reads the configuration anew; `apply` gets what it returns, or the ConfigError it raises, in which case the
-    old configuration stays. Files that are deleted are waited for: editors and deployments replace a file in two
+    old configuration stays. Defaults in place of a bad file are for the start alone: later, what last worked is better, so
+    they count as the error that they stand in for. Files that are deleted are waited for: editors and deployments replace a file in two
     steps. Polling sees every kind of change on every file system, symlink swaps included; notifications do not.
     """
 
@@ -53,10 +54,11 @@ class ConfigWatcher:
         """Load now, changed or not, as SIGHUP asks."""
         self._loaded = self._last = self._look()
         try:
-            loaded: Loaded | ConfigError = self._load()
+            loaded = self._load()
         except ConfigError as error:
-            loaded = error
-        self._apply(loaded)
+            self._apply(error)
+            return
+        self._apply(ConfigError(list(loaded.fallback)) if loaded.fallback else loaded)
 
     def _look(self) -> list[Print]:
         return [_print(path) for path in self._files]

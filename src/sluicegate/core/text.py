@@ -3,6 +3,7 @@
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _PREFIX = {2: "\\x", 4: "\\u", 8: "\\U"}
 _KIB = 1024
+_HUNDRED = 100
 
 
 def clean(text: str) -> str:
@@ -35,6 +36,8 @@ def human_bytes(count: float) -> str:
 
 def human_seconds(seconds: float) -> str:
     """`340 µs`, `12 ms`, `1.5 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    if not seconds:
+        return "0 s"
     for factor, unit in ((1e6, "µs"), (1e3, "ms"), (1, "s")):
         if seconds * factor < (1000 if factor > 1 else 60):
             return f"{_figures(seconds * factor)} {unit}"
@@ -48,7 +51,7 @@ def human_seconds(seconds: float) -> str:
 
 def _figures(value: float) -> str:
     """Three significant figures, and no exponent."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 (three figures)
+    return f"{value:.0f}" if value >= _HUNDRED else f"{value:.3g}"
 
 
 def _escaped(char: str) -> str:

@@ -168,14 +168,15 @@ class Turn:
     async def _take(self, *, queued: bool) -> Verdict:
         """The store's answer; a store that fails is asked again for a while (fail closed: no answer, no permit)."""
         desk = self._desk
+        began: float | None = None
         while True:
             try:
                 verdict = await desk.store.take(self.key, self.limit, queued=queued)
             except PermitStoreError as error:
                 now = desk.clock.now()
-                if desk.failing_since is None:
-                    desk.failing_since = now
-                if now > min(desk.failing_since + STORE_PATIENCE_S, self._deadline):
+                began = now if began is None else began
+                desk.failing_since = began if desk.failing_since is None else desk.failing_since
+                if now > min(desk.failing_since, began) + STORE_PATIENCE_S:
                     raise refusals.store_unavailable(self.limit, error) from error
                 await self._pause(now + (BUSY_RETRY_S if isinstance(error, PermitStoreBusy) else FAILED_RETRY_S))
             else:

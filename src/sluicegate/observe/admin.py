@@ -150,9 +150,11 @@ class _Ready(_Page):
     """Traffic is accepted, or not (any more)."""
 
     def get(self) -> None:
-        if not self.sources.ready():
+        if self.sources.ready():
+            self.finish("ready\n")
+        else:
             self.set_status(503)
-        self.finish("ready\n" if self.get_status() == 200 else "not ready: starting, or draining before the end\n")  # noqa: PLR2004 (OK)
+            self.finish("not ready: starting, or draining before the end\n")
 
 
 class _MetricsPage(_Page):

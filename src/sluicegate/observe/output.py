@@ -74,19 +74,15 @@ class FileOutput:
             ) from error
 
     def write(self, lines: bytes) -> None:
-        with self._locked() as size:
+        try:
+            size = self._lock_current()
             if size and 0 < self._rotate_size < size + len(lines):
                 with contextlib.suppress(OSError):  # a file that has grown too long is better than lines lost
                     self._rotate()
-                size = os.fstat(self._fd).st_size
-            try:
-                written = os.write(self._fd, lines)
-                while written < len(lines):
-                    written += os.write(self._fd, memoryview(lines)[written:])
-            except OSError:
-                with contextlib.suppress(OSError):
-                    os.ftruncate(self._fd, size)
-                raise
+                    size = self._lock_current()
+            self._append(lines, size)
+        finally:
+            _unlock(self._fd)
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
@@ -101,19 +97,25 @@ class FileOutput:
         os.close(self._fd)
         self._fd = fresh
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[int]:
-        """Hold the lock of the file that has the path now; gives its size."""
+    def _lock_current(self) -> int:
+        """Lock the file that has the path now; gives its size."""
         while True:
             _lock(self._fd)
-            try:
-                opened = os.fstat(self._fd)
-                if self._has_path(opened):
-                    yield opened.st_size
-                    return
-                self._reopen()
-            finally:
-                _unlock(self._fd)
+            opened = os.fstat(self._fd)
+            if self._has_path(opened):
+                return opened.st_size
+            self._reopen()
+
+    def _append(self, lines: bytes, size: int) -> None:
+        """Write all lines, or take back what was written and raise."""
+        try:
+            written = os.write(self._fd, lines)
+            while written < len(lines):
+                written += os.write(self._fd, memoryview(lines)[written:])
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, size)
+            raise
 
     def _has_path(self, opened: os.stat_result) -> bool:
         try:
@@ -130,7 +132,6 @@ class FileOutput:
             with contextlib.suppress(FileNotFoundError):
                 source.replace(target)
         self._reopen()
-        _lock(self._fd)
 
 
 def _pieces(lines: bytes, limit: int) -> Iterator[bytes]:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from mitmproxy.certs import CertStore
 
 from sluicegate.clock import Clock, SystemClock
 from sluicegate.errors import StartError
@@ -60,6 +59,8 @@ def ensure_authority(state_dir: Path, *, clock: Clock = _CLOCK) -> Authority:
 
 
 def _create(confdir: Path) -> None:
+    from mitmproxy.certs import CertStore  # noqa: PLC0415 - slow, and only a first start makes an authority
+
     with tempfile.TemporaryDirectory(dir=confdir, prefix=".new-") as scratch:
         CertStore.create_store(Path(scratch), BASENAME, _KEY_SIZE, organization="Sluicegate", cn="Sluicegate CA")
         made = sorted(Path(scratch).iterdir(), key=lambda path: path.name == _KEY_FILE)

@@ -126,7 +126,10 @@ class DiskCacheStore:
             return body
         if created.response.stream is source:
             return body
-        return SavingBody(body, as_generator(created.response.stream))
+        saving = SavingBody(body, as_generator(created.response.stream))
+        if body.length == 0:  # at its end already; nobody need read it
+            await saving.read()
+        return saving
 
     async def freshen(self, entry: StoredEntry) -> None:
         if (opened := await self._ready()) is not None:

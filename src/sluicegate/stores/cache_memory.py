@@ -64,7 +64,10 @@ class MemoryCacheStore:
     async def store(self, key: str, entry: StoredEntry, body: BodyReader) -> BodyReader:
         if not self._fits(body.length or 0):
             return body
-        return TeeReader(body, _MemorySink(self, key, replace(entry, id=uuid.uuid4().hex)))
+        tee = TeeReader(body, _MemorySink(self, key, replace(entry, id=uuid.uuid4().hex)))
+        if body.length == 0:  # at its end already; nobody need read it
+            await tee.read()
+        return tee
 
     async def freshen(self, entry: StoredEntry) -> None:
         held = self._held.get(entry.id)

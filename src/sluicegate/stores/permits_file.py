@@ -66,7 +66,8 @@ class PermitFile:
             try:
                 yield db
             finally:
-                db.execute("COMMIT")
+                if db.in_transaction:
+                    db.execute("COMMIT")
         except sqlite3.Error as error:
             raise self._failed(error) from error
 

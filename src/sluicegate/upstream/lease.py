@@ -138,7 +138,7 @@ class Lease:
         if self._released:
             return
         self._released = True
-        if self._upload is not None and self._upload.running:
+        if self._upload is not None and not self._upload.complete:
             self._upload.stop()
             reusable = False
         self._wire.holder = None

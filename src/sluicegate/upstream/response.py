@@ -225,8 +225,8 @@ class Incoming:
         self._fields.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
-        if self._parser is None:
-            return
+        if self._phase is not _Phase.HEAD or self._parser is None:
+            return  # llhttp goes on to whatever follows the response; none of it may count
         status = self._parser.get_status_code()
         head = ResponseHead(status, self._reason, self._fields)
         self._reason = b""
@@ -244,7 +244,7 @@ class Incoming:
         self._append(data)
 
     def on_message_complete(self) -> None:
-        if self.head is not None and self._phase is not _Phase.FAILED:
+        if self._phase in (_Phase.COUNTED, _Phase.CHUNKED):
             self.trailers += self._fields
             self._phase = _Phase.COMPLETE
 

@@ -19,12 +19,14 @@ class Upload:
     reader is not closed here: it belongs to whoever opened it.
     """
 
-    __slots__ = ("_body", "_on_end", "_task", "_timeout_s", "_wire", "due", "running")
+    __slots__ = ("_body", "_on_end", "_task", "_timeout_s", "_wire", "complete", "due", "running")
 
     def __init__(
         self, wire: Wire, body: BodyReader, on_end: Callable[[Exception | None], None], *, idle_timeout_s: float
     ) -> None:
         self.running = True
+        self.complete = False
+        """All of it is written; without that the connection cannot carry another request."""
         self.due = math.inf
         self._wire = wire
         self._body = body
@@ -46,6 +48,7 @@ class Upload:
             failure = error
         if self.running:
             self.running = False
+            self.complete = failure is None
             self._on_end(failure)
 
     async def _send_counted(self, length: int) -> None:
@@ -60,11 +63,12 @@ class Upload:
             raise BadRequest("The request's body does not have the length that was announced.")
 
     async def _send_chunked(self) -> None:
-        write = self._wire.transport.writelines
+        # Not writelines: asyncio's does not pause the writer up to Python 3.12.7 and 3.13.0 (CVE-2024-12254).
+        write = self._wire.transport.write
         while piece := await self._body.read():
-            write([b"%x\r\n" % len(piece), piece, b"\r\n"])
+            write(b"%x\r\n%b\r\n" % (len(piece), piece))
             await self._pace()
-        write([b"0\r\n", field_lines(self._body.trailers), b"\r\n"])
+        write(b"0\r\n%b\r\n" % field_lines(self._body.trailers))
 
     async def _pace(self) -> None:
         if self._wire.congested:

@@ -157,6 +157,8 @@ def test_rfc9111_5_2_1_7_only_if_cached_is_never_forwarded():
         found = look_up(asked, entries, OPTIONS, NOW + 100)
         assert isinstance(found, Refuse)
         assert (found.head.status, found.reason) == (504, Reason.ONLY_IF_CACHED)
+    part = request(headers="Cache-Control: only-if-cached\nRange: bytes=0-1")
+    assert isinstance(look_up(part, [stored(FRESH)], OPTIONS, NOW), Refuse)
 
 
 def test_rfc9111_4_1_the_variant_that_matches_answers():
@@ -391,6 +393,12 @@ def test_with_the_cache_off_nothing_is_used_and_nothing_stored():
     outcome = judged(plan, response(FRESH), options=off)
     assert isinstance(outcome, PassOn)
     assert outcome.reason is Reason.CACHE_OFF
+
+
+def test_a_response_to_a_plain_forward_is_stored_too():
+    outcome = judged(Forward(request(), Reason.URI_MISS), response(FRESH))
+
+    assert isinstance(outcome, Store)
 
 
 def test_a_cache_switched_on_meanwhile_does_not_store_what_was_asked_without_it():

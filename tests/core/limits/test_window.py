@@ -230,10 +230,11 @@ def test_a_rate_too_large_for_a_log_is_kept_by_spacing(arrivals):
             assert last - first >= n * spacing_s - CATCH_UP_S - 1e-9
 
 
-def test_a_rate_too_large_for_a_log_leaves_room_for_its_credit_in_the_window():
-    limit = Limit("test", (Rate(86_400, 1_000_000),))
+@pytest.mark.parametrize("rate", [Rate(86_400, 1_000_000), Rate(1, 400_000)])
+def test_a_rate_too_large_for_a_log_leaves_room_for_its_credit_in_the_window(rate):
+    limit = Limit("test", (rate,))
 
-    assert 1_000_000 * plan(limit).spacing_s - CATCH_UP_S > 86_400
+    assert rate.count * plan(limit).spacing_s - CATCH_UP_S > rate.window_s
     assert plan(limit).idle_credit_s == 0
     assert plan(limit).windows == ()
 

@@ -80,13 +80,14 @@ class Revalidate:
 
 @dataclass(slots=True)
 class Forward:
-    """Send `request` on; its response may be stored. `candidates` may be invalidated by it (RFC 9111 §4.4)."""
+    """Send `request` on; its response may be stored.
+
+    `candidates` are replaced by the response, or invalidated if the method is unsafe (RFC 9111 §4.4).
+    """
 
     request: RequestHead
     reason: Reason
     candidates: list[StoredEntry] = field(default_factory=list)
-    state: object = None
-    """The policy's own; opaque to others."""
 
 
 @dataclass(slots=True)

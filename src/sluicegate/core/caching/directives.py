@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import formatdate
+from functools import lru_cache
 
 from sluicegate.core.http import FieldList, get_all
 
@@ -59,8 +60,13 @@ class Directives:
 
 def cache_control(fields: FieldList) -> Directives:
     """The Cache-Control directives of a message; what is no directive is skipped."""
+    return _directives(tuple(get_all(fields, b"cache-control")))
+
+
+@lru_cache(maxsize=1024)
+def _directives(lines: tuple[bytes, ...]) -> Directives:
     values: dict[str, list[bytes | None]] = {}
-    for line in get_all(fields, b"cache-control"):
+    for line in lines:
         for member in _MEMBER.findall(line):
             name, equals, value = member.strip(b" \t").partition(b"=")
             if _TOKEN.match(name):
@@ -68,6 +74,7 @@ def cache_control(fields: FieldList) -> Directives:
     return Directives(values)
 
 
+@lru_cache(maxsize=1024)
 def parse_date(value: bytes) -> int | None:
     """An HTTP-date in any of its three forms as Unix seconds, None when it is none (RFC 9110 §5.6.7)."""
     for pattern in _DATES:

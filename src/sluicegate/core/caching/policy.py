@@ -37,11 +37,11 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Pending:
+class _Asked:
     """The state machine's state that waits for the origin's response, and the entries it was shown, in order."""
 
-    machine: object
-    shown: Sequence[StoredEntry] = ()
+    state: object
+    shown: Sequence[StoredEntry]
 
 
 def may_use_cache(request: RequestHead) -> bool:
@@ -56,20 +56,19 @@ def look_up(request: RequestHead, entries: Sequence[StoredEntry], options: Cache
     """What to do with a request, given what is stored under its key. `now` in Unix seconds."""
     if not options.enabled:
         return Forward(request, Reason.CACHE_OFF)
-    if (bypass := _bypass(request)) is not None:
-        invalidable = [] if request.method in _SAFE_METHODS else list(entries)
-        return _forward(request, bypass, options, shown=invalidable)
     wanted = _wanted(request)
+    if (bypass := _bypass(request)) is not None:
+        return _refuse() if "only-if-cached" in wanted else _forward_past(request, entries, bypass)
     matching = [entry for entry in entries if _same_method(request, entry) and vary.matches(request, entry)]
     views = [_view(entry, wanted, options, now) for entry in matching]
     found = hishel_machine.select(_question(request), views, shared=options.shared, now=now)
     if isinstance(found, hishel_machine.Use):
         return _hit(request, found.view.entry, options, now)
     if "only-if-cached" in wanted:
-        return Refuse(ResponseHead(504, b"Gateway Timeout"), Reason.ONLY_IF_CACHED)
+        return _refuse()
     if not matching:
-        return Forward(request, Reason.VARY_MISS if entries else Reason.URI_MISS, state=_Pending(found.state))
-    return _validate(request, found, matching, _why_not(found.candidates[0], wanted, options, now), options)
+        return Forward(request, Reason.VARY_MISS if entries else Reason.URI_MISS)
+    return _validate(request, found, matching, _why_not(found.candidates[0], wanted, options, now))
 
 
 def judge(
@@ -82,18 +81,18 @@ def judge(
 ) -> Outcome:
     """What to do with a response to `plan.request`. Times in Unix seconds, as RFC 9111 §4.2.3 defines them."""
     head = replace(response, fields=end_to_end(response.fields))
-    pending = plan.state
-    if not options.enabled or not isinstance(pending, _Pending):
+    if not options.enabled or plan.reason is Reason.CACHE_OFF:
         return PassOn(head, Reason.CACHE_OFF)
     request = plan.original if isinstance(plan, Revalidate) else plan.request
+    asked = _asked(plan, options)
     directives = obeyed_directives(response)
-    verdict = hishel_machine.answer(pending.machine, response, directives)
-    removed = [pending.shown[position].id for position in verdict.remove]
+    verdict = hishel_machine.answer(asked.state, response, directives)
+    removed = [asked.shown[position].id for position in verdict.remove]
     if verdict.again:
-        return Again(_forward(request, plan.reason, options), removed)
+        return Again(Forward(request, plan.reason), removed)
     received = StoredEntry("", request, response, request_time, response_time)
     if verdict.update:
-        return _validated([pending.shown[position] for position in verdict.update], received, options, removed)
+        return _validated([asked.shown[position] for position in verdict.update], received, options, removed)
     reason = refusal(request, response, directives, options, response_time)
     if reason is None and not verdict.storable:
         reason = Reason.NOTHING_ALLOWS_STORING
@@ -120,6 +119,16 @@ def _bypass(request: RequestHead) -> Reason | None:
         if lower in conditions.FOR_THE_ORIGIN:
             return Reason.PRECONDITION
     return None
+
+
+def _forward_past(request: RequestHead, entries: Sequence[StoredEntry], reason: Reason) -> Forward:
+    """Send on what nothing stored can answer; an unsafe request may invalidate every entry (RFC 9111 §4.4)."""
+    return Forward(request, reason, [] if request.method in _SAFE_METHODS else list(entries))
+
+
+def _refuse() -> Refuse:
+    """The client takes a stored response or none (RFC 9111 §5.2.1.7)."""
+    return Refuse(ResponseHead(504, b"Gateway Timeout"), Reason.ONLY_IF_CACHED)
 
 
 def _wanted(request: RequestHead) -> Directives:
@@ -168,26 +177,24 @@ def _question(request: RequestHead) -> hishel_machine.Question:
     return hishel_machine.Question(request.method, cache_key(request), authorized=authorized)
 
 
-def _forward(request: RequestHead, reason: Reason, options: CacheOptions, shown: Sequence[StoredEntry] = ()) -> Forward:
-    """Send the request as it is; if it is unsafe, `shown` are the entries it invalidates (RFC 9111 §4.4)."""
-    state = hishel_machine.miss(_question(request), shown, shared=options.shared)
-    return Forward(request, reason, list(shown), _Pending(state, shown))
-
-
 def _validate(
-    request: RequestHead,
-    found: hishel_machine.Ask,
-    shown: Sequence[StoredEntry],
-    reason: Reason,
-    options: CacheOptions,
+    request: RequestHead, found: hishel_machine.Ask, shown: Sequence[StoredEntry], reason: Reason
 ) -> Revalidate | Forward:
     """Ask the origin about the best candidate that it can be asked about; without one, for a new response."""
-    asked = next((entry for entry in found.candidates if conditions.has_validator(entry.response)), None)
-    if asked is None:
-        forward = _forward(request, reason, options)
-        return replace(forward, candidates=found.candidates)
-    pending = _Pending(found.state, shown)
-    return Revalidate(conditions.conditional(request, asked), request, found.candidates, reason, pending)
+    best = next((entry for entry in found.candidates if conditions.has_validator(entry.response)), None)
+    if best is None:
+        return Forward(request, reason, found.candidates)
+    asked = _Asked(found.state, shown)
+    return Revalidate(conditions.conditional(request, best), request, found.candidates, reason, asked)
+
+
+def _asked(plan: Revalidate | Forward, options: CacheOptions) -> _Asked:
+    """What waits for the response: a forwarded request starts anew, and if it is unsafe, may invalidate (§4.4)."""
+    if isinstance(plan, Revalidate) and isinstance(plan.state, _Asked):
+        return plan.state
+    request = plan.original if isinstance(plan, Revalidate) else plan.request
+    shown = [] if request.method in _SAFE_METHODS else plan.candidates
+    return _Asked(hishel_machine.miss(_question(request), shown, shared=options.shared), shown)
 
 
 def _hit(request: RequestHead, entry: StoredEntry, options: CacheOptions, now: float) -> Hit:

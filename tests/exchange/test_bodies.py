@@ -1,0 +1,46 @@
+import pytest
+
+from sluicegate.errors import ResponseCutShort
+from sluicegate.exchange.bodies import BytesBody, ReleasingBody, drain
+
+
+class Broken(BytesBody):
+    async def read(self):
+        raise ResponseCutShort("cut")
+
+
+def releasing(body):
+    released = []
+    return ReleasingBody(body, lambda: released.append(1)), released
+
+
+async def test_bytes_are_read_once():
+    body = BytesBody(b"abc")
+
+    assert (body.length, body.content) == (3, b"abc")
+    assert [await body.read(), await body.read()] == [b"abc", b""]
+
+
+async def test_the_end_releases_once():
+    body, released = releasing(BytesBody(b"abc"))
+    await drain(body)
+    await body.read()
+    await body.aclose()
+
+    assert released == [1]
+
+
+async def test_giving_up_releases():
+    body, released = releasing(BytesBody(b"abc"))
+    assert body.length == 3
+    await body.aclose()
+
+    assert released == [1]
+
+
+async def test_a_failure_releases():
+    body, released = releasing(Broken())
+    with pytest.raises(ResponseCutShort):
+        await body.read()
+
+    assert released == [1]

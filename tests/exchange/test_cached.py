@@ -1,0 +1,152 @@
+import asyncio
+
+from sluicegate.clock import ManualClock
+from sluicegate.core.caching.decisions import CacheOptions
+from sluicegate.core.events import CacheDecided
+from sluicegate.core.limits.model import Limit, Rate
+from support.engine import engine_bench
+from support.origin import ScriptedOrigin, answer, response
+
+FRESH = [("Cache-Control", "max-age=60"), ("ETag", '"v1"')]
+
+
+def stored(body=b"hello", fields=FRESH):
+    def reply(seen):
+        if seen.get("if-none-match") == '"v1"':
+            return response(304, fields=[("ETag", '"v1"'), ("Cache-Control", "max-age=60")], reason="Not Modified")
+        return response(body=body, fields=fields)
+
+    return answer(reply)
+
+
+async def test_the_second_request_is_answered_from_the_cache():
+    async with ScriptedOrigin(stored()) as origin, engine_bench() as bench:
+        first = await bench.ask(origin.url + "/a")
+        second = await bench.ask(origin.url + "/a")
+
+    assert (first.call.cache, second.call.cache) == ("miss", "hit")
+    assert second.body == b"hello"
+    assert second.get("age") == "0"
+    assert second.get("cache-status").startswith("Sluicegate; hit; ttl=")
+    assert len(origin.log) == 1
+
+
+async def test_a_hit_costs_no_permit_and_waits_for_none():
+    limits = {"127.0.0.1": Limit("127.0.0.1", (Rate(3600, 1),))}
+    async with ScriptedOrigin(stored()) as origin, engine_bench(hosts=limits) as bench:
+        await bench.ask(origin.url + "/a")
+        hits = [await bench.ask(origin.url + "/a") for _ in range(5)]
+        refused = await bench.ask(origin.url + "/b")
+
+    assert [whole.call.cache for whole in hits] == ["hit"] * 5
+    assert [whole.call.wait_s for whole in hits] == [0.0] * 5
+    assert refused.status == 429
+
+
+async def test_a_stale_response_is_revalidated_and_freshened():
+    clock = ManualClock()
+    async with ScriptedOrigin(stored()) as origin, engine_bench(clock=clock) as bench:
+        await bench.ask(origin.url + "/a")
+        await clock.advance(120)
+        validated = await bench.ask(origin.url + "/a")
+        again = await bench.ask(origin.url + "/a")
+
+    assert (validated.status, validated.body, validated.call.cache) == (200, b"hello", "revalidated")
+    assert "fwd=stale" in validated.get("cache-status")
+    assert again.call.cache == "hit"
+    assert [seen.get("if-none-match") for seen in origin.log] == [None, '"v1"']
+
+
+async def test_a_response_that_says_no_store_is_asked_for_each_time():
+    async with ScriptedOrigin(stored(fields=[("Cache-Control", "no-store")])) as origin, engine_bench() as bench:
+        wholes = [await bench.ask(origin.url + "/a") for _ in range(2)]
+
+    assert [whole.call.cache for whole in wholes] == ["miss", "miss"]
+    assert len(origin.log) == 2
+    assert bench.events.of(CacheDecided)[0].reason == "no-store"
+
+
+async def test_a_switched_off_cache_neither_reads_nor_writes():
+    async with ScriptedOrigin(stored()) as origin, engine_bench(options=CacheOptions(enabled=False)) as bench:
+        wholes = [await bench.ask(origin.url + "/a") for _ in range(2)]
+
+    assert [whole.call.cache for whole in wholes] == ["bypass", "bypass"]
+    assert len(origin.log) == 2
+
+
+async def test_a_request_whose_host_is_not_its_origin_never_touches_the_cache():
+    async with ScriptedOrigin(stored()) as origin, engine_bench() as bench:
+        call = bench.call(origin.url + "/a", fields=[])
+        call.may_use_cache = False
+        await bench.finish(call)
+        after = await bench.ask(origin.url + "/a")
+
+    assert after.call.cache == "miss"
+
+
+async def test_rfc9111_4_4_a_successful_post_invalidates():
+    async with ScriptedOrigin(stored()) as origin, engine_bench() as bench:
+        await bench.ask(origin.url + "/a")
+        await bench.ask(origin.url + "/a", method="POST")
+        after = await bench.ask(origin.url + "/a")
+
+    assert after.call.cache == "miss"
+
+
+async def test_what_is_cut_short_is_never_stored():
+    async def cut(peer):
+        await peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 100\r\n\r\nhalf")
+        await peer.drain()
+
+    async with ScriptedOrigin(cut) as origin, engine_bench() as bench:
+        for _ in range(2):
+            try:
+                await bench.ask(origin.url + "/a")
+            except Exception as error:
+                assert type(error).__name__ == "ResponseCutShort"
+
+    assert len(origin.log) == 2
+    assert bench.gate.in_flight == 0
+
+
+async def test_a_client_that_leaves_mid_body_leaves_nothing_behind():
+    async def endless(peer):
+        await peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1000)
+        await peer.gone()
+
+    async with ScriptedOrigin(endless) as origin, engine_bench() as bench:
+        task = asyncio.get_running_loop().create_task(bench.ask(origin.url + "/a"))
+        await origin.until(lambda server: server.log != [])
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await origin.until(lambda server: server.open == 0)
+
+        assert bench.gate.in_flight == 0
+        assert bench.store.stats()[0] == 0
+
+
+async def test_only_if_cached_is_never_forwarded():
+    async with ScriptedOrigin(stored()) as origin, engine_bench() as bench:
+        whole = await bench.ask(origin.url + "/a", fields=[(b"Cache-Control", b"only-if-cached")])
+
+    assert whole.status == 504
+    assert origin.log == []
+
+
+async def test_a_hit_whose_body_is_gone_is_fetched_again(monkeypatch):
+    async with ScriptedOrigin(stored()) as origin, engine_bench() as bench:
+        await bench.ask(origin.url + "/a")
+        entries = bench.store.entries
+
+        async def entries_that_vanish(key):
+            found = await entries(key)
+            for entry in found:
+                await bench.store.remove(entry.id)
+            return found
+
+        monkeypatch.setattr(bench.store, "entries", entries_that_vanish)
+        whole = await bench.ask(origin.url + "/a")
+
+    assert (whole.status, whole.body, whole.call.cache) == (200, b"hello", "miss")

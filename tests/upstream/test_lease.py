@@ -1,0 +1,148 @@
+import asyncio
+
+import pytest
+
+from sluicegate.core.http import ResponseHead
+from sluicegate.errors import BadRequest, ClientGone, ResponseTimeout
+from sluicegate.upstream import Pool
+from support.origin import Peer, ScriptedOrigin, answer, hang, response
+from support.upstream import MakePool, PieceBody, address, eventually, fetch, get, no_interim
+
+
+async def test_the_head_is_written_before_the_first_suspension(pool: Pool):
+    async with ScriptedOrigin(answer(response())) as origin:
+        lease = await pool.connect(address(origin))
+        exchange = lease.exchange(get(address(origin), "/now"), None, no_interim)
+        try:
+            exchange.send(None)
+            # Nothing more of the exchange runs, and still the origin gets it.
+            await origin.until(lambda origin: [seen.target for seen in origin.log] == ["/now"])
+        finally:
+            exchange.close()
+
+
+async def test_a_request_that_cannot_be_written_costs_nothing(pool: Pool):
+    async with ScriptedOrigin(answer(response())) as origin:
+        lease = await pool.connect(address(origin))
+        with pytest.raises(BadRequest):
+            await lease.exchange(get(address(origin), fields=[(b"A", b"b\r\nC: d")]), None, no_interim)
+
+        assert pool.stats()[address(origin)].idle == 1
+        await fetch(pool, get(address(origin)))
+        assert (origin.accepted, len(origin.log)) == (1, 1)
+
+
+async def test_an_origin_that_never_answers_times_out_and_its_connection_is_closed(make_pool: MakePool):
+    pool = make_pool(first_byte_timeout_s=0.05)
+    async with ScriptedOrigin(hang) as origin:
+        with pytest.raises(ResponseTimeout, match="head"):
+            await fetch(pool, get(address(origin)))
+
+        await origin.until(lambda origin: origin.open == 0)
+        await eventually(lambda: pool.stats() == {})
+
+
+async def test_an_origin_that_stops_in_its_body_times_out(make_pool: MakePool):
+    pool = make_pool(idle_timeout_s=0.05)
+
+    async def stall(peer: Peer) -> None:
+        await peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+        await peer.gone()
+
+    async with ScriptedOrigin(stall) as origin:
+        lease = await pool.connect(address(origin))
+        body = (await lease.exchange(get(address(origin)), None, no_interim)).body
+        assert await body.read() == b"half"
+        with pytest.raises(ResponseTimeout, match="piece"):
+            await body.read()
+
+        await origin.until(lambda origin: origin.open == 0)
+
+
+async def test_a_reader_who_takes_his_time_is_no_timeout_of_the_origin(make_pool: MakePool):
+    pool = make_pool(idle_timeout_s=0.03, first_byte_timeout_s=0.03, keepalive_s=0.03)
+    go = asyncio.Event()
+
+    async def handle(peer: Peer) -> None:
+        await peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab")
+        await go.wait()
+        peer.send(b"cd")
+        await peer.gone()
+
+    async with ScriptedOrigin(handle) as origin, ScriptedOrigin(hang) as other:
+        lease = await pool.connect(address(origin))
+        body = (await lease.exchange(get(address(origin)), None, no_interim)).body
+        with pytest.raises(ResponseTimeout):
+            await fetch(pool, get(address(other)))
+        go.set()
+
+        assert await body.read() + await body.read() in (b"abcd", b"ab" + b"cd")
+
+
+@pytest.mark.parametrize("started", ["before", "head", "body"])
+async def test_a_cancelled_exchange_leaves_nothing_behind(pool: Pool, started: str):
+    async def handle(peer: Peer) -> None:
+        await peer.request()
+        if started != "before":
+            peer.send(b"HTTP/1.1 200 OK\r\n" + (b"Content-Length: 9\r\n\r\nab" if started == "body" else b""))
+        await peer.gone()
+
+    async with ScriptedOrigin(handle) as origin:
+        got = asyncio.Event()
+
+        async def exchange() -> None:
+            lease = await pool.connect(address(origin))
+            reply = await lease.exchange(get(address(origin)), None, no_interim)
+            try:
+                await reply.body.read()
+                got.set()
+                await reply.body.read()
+            finally:
+                await reply.body.aclose()
+
+        task = asyncio.get_running_loop().create_task(exchange())
+        await origin.until(lambda origin: len(origin.log) == 1)
+        if started == "body":
+            await got.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        await origin.until(lambda origin: origin.open == 0)
+        await eventually(lambda: pool.stats() == {})
+
+
+@pytest.mark.parametrize("failure", [ClientGone("left"), RuntimeError("bug")])
+async def test_whoever_is_told_of_interims_may_give_up(pool: Pool, failure: Exception):
+    async def refuse(_: ResponseHead) -> None:
+        raise failure
+
+    async def handle(peer: Peer) -> None:
+        await peer.request()
+        peer.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+        await peer.gone()
+
+    async with ScriptedOrigin(handle) as origin:
+        lease = await pool.connect(address(origin))
+        with pytest.raises(type(failure)):
+            await lease.exchange(get(address(origin)), PieceBody([b"a"], gate=asyncio.Event()), refuse)
+
+        await origin.until(lambda origin: origin.open == 0)
+
+
+async def test_the_first_byte_clock_starts_when_the_request_is_out(make_pool: MakePool):
+    pool = make_pool(first_byte_timeout_s=0.03)
+    gate = asyncio.Event()
+    async with ScriptedOrigin(answer(response(body=b"done"))) as origin, ScriptedOrigin(hang) as other:
+        upload = asyncio.get_running_loop().create_task(
+            fetch(pool, get(address(origin), method="PUT"), PieceBody([b"a", b"b"], length=2, gate=gate))
+        )
+        await origin.until(lambda origin: len(origin.log) == 1)
+        for _ in range(2):
+            with pytest.raises(ResponseTimeout):
+                await fetch(pool, get(address(other)))
+        gate.set()
+
+        assert (await upload).body == b"done"
