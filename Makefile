@@ -35,7 +35,7 @@ format: $(VENV)/.dev ## Format the code
 
 bench: $(VENV)/.dev ## Measure against Squid and mitmdump, in one run; prints ratios
 	@scripts/test-programs squid nginx wrk
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@$(BIN)/python tests/bench/run.py $(ARGS)
 
 conformance: $(VENV)/.dev ## Run the public HTTP cache test-suite and print its figures
 	@scripts/test-programs node npm

@@ -37,6 +37,7 @@ from sluicegate.observe.status import ConfigInfo, status_document
 from sluicegate.observe.totals import Totals
 from sluicegate.proxy.addon import Services, SluicegateAddon
 from sluicegate.proxy.authority import Authority, ensure_authority
+from sluicegate.proxy.embedded import Embedded
 from sluicegate.proxy.wayside import Parent, Wayside
 from sluicegate.stores.cache_disk import DiskCacheStore
 from sluicegate.stores.cache_memory import MemoryCacheStore
@@ -206,9 +207,18 @@ class Runtime:
             )
 
 
-def build_addon() -> SluicegateAddon:
-    """The addon for a stock `mitmdump -s`, configured by SLUICEGATE_CONFIG and the other variables."""
-    return Runtime(load_settings(environ=os.environ)).addon
+def build_addon() -> Embedded:
+    """The addon for a stock `mitmdump -s`, configured by SLUICEGATE_CONFIG and the other variables.
+
+    Must be called with a running event loop, as scripts are. Raises StartError, ConfigError: mitmdump then ends.
+    """
+    runtime = Runtime(load_settings(environ=os.environ))
+    return Embedded(
+        runtime.addon,
+        confdir=runtime.authority.confdir,
+        upstream_roots=runtime.upstream_roots,
+        close=runtime.close,
+    )
 
 
 def _make_state_dir(path: Path) -> None:
