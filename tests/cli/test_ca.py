@@ -22,7 +22,7 @@ def ca(authority):
     def ca(*arguments, **environ):
         return subprocess.run(
             [*COMMAND, "ca", "--state-dir", authority.confdir.parent, *arguments],
-            env=_without_ca_variables() | environ, capture_output=True,
+            env=_without_ca_variables() | environ, check=False, capture_output=True,
         )  # fmt: skip
 
     return ca
@@ -83,7 +83,7 @@ def test_binary_is_not_written_to_a_terminal(authority):
     ours, theirs = pty.openpty()
     done = subprocess.run(
         [*COMMAND, "ca", "--state-dir", authority.confdir.parent, "export", "--format", "der"],
-        stdout=theirs, stderr=subprocess.PIPE,
+        check=False, stdout=theirs, stderr=subprocess.PIPE,
     )  # fmt: skip
     os.close(theirs)
     os.close(ours)
@@ -128,15 +128,14 @@ def test_check_is_content_when_the_system_trusts_it(authority, monkeypatch):
     done = CliRunner().invoke(command, ["--state-dir", str(authority.confdir.parent), "check"])
 
     assert done.exit_code == 0, done.output
-    assert "stores of their own" in done.output or "store of their own" in done.output
+    assert "a store of their own" in done.output
     assert f"trusted      {authority.cert_path}" in done.output
 
 
-@pytest.mark.parametrize("system", ["debian", "fedora", "macos", "windows", "firefox", "chromium", "java"])
-def test_trust_prints_how_and_changes_nothing(ca, authority, system):
+def test_trust_prints_how_and_changes_nothing(ca, authority):
     before = sorted((path, path.stat().st_mtime_ns) for path in Path("/etc/ssl/certs").iterdir())
 
-    done = ca("trust", system)
+    done = ca("trust", "debian")
 
     assert str(authority.cert_path).encode() in done.stdout
     assert sorted((path, path.stat().st_mtime_ns) for path in Path("/etc/ssl/certs").iterdir()) == before
@@ -146,7 +145,7 @@ def test_a_damaged_authority_is_exit_2_without_a_traceback(tmp_path):
     (tmp_path / "ca").mkdir()
     (tmp_path / "ca" / "mitmproxy-ca.pem").write_text("scribble")
 
-    done = subprocess.run([*COMMAND, "ca", "--state-dir", tmp_path], capture_output=True, text=True)
+    done = subprocess.run([*COMMAND, "ca", "--state-dir", tmp_path], check=False, capture_output=True, text=True)
 
     assert done.returncode == 2
     assert str(tmp_path / "ca" / "mitmproxy-ca.pem") in done.stderr

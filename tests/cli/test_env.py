@@ -19,7 +19,7 @@ def env(state_dir):
     def env(*arguments, **environ):
         return subprocess.run(
             [*COMMAND, "env", "--state-dir", state_dir, *arguments],
-            env=clean_environ(SHELL="/bin/bash") | environ, capture_output=True, text=True,
+            env=clean_environ(SHELL="/bin/bash") | environ, check=False, capture_output=True, text=True,
         )  # fmt: skip
 
     return env
@@ -69,7 +69,7 @@ def test_a_container_gets_its_own_environment_and_only_the_files_it_needs(env, s
 
 def test_one_is_told_when_nothing_listens(env):
     with socket.create_server(("127.0.0.1", 0)) as server:
-        listen = "127.0.0.1:{}".format(server.getsockname()[1])
+        listen = f"127.0.0.1:{server.getsockname()[1]}"
         assert env("--listen", listen).stderr == ""
 
     assert f"Nothing listens on {listen} yet" in env("--listen", listen).stderr

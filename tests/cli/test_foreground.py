@@ -31,9 +31,7 @@ while got != signal.SIGUSR2:
 
 @contextlib.contextmanager
 def _running(*command, **options):
-    process = subprocess.Popen(
-        [sys.executable, "-c", _RUN, *command], stdout=subprocess.PIPE, text=True, **options
-    )
+    process = subprocess.Popen([sys.executable, "-c", _RUN, *command], stdout=subprocess.PIPE, text=True, **options)
     with process:
         try:
             yield process
@@ -57,9 +55,7 @@ def test_the_command_gets_the_environment_and_no_other(capfd):
     assert capfd.readouterr().out == "b--\n"
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1]
-)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1])
 def test_a_signal_to_us_alone_is_passed_on_once(number):
     with _running(sys.executable, "-c", _TELL_SIGNALS) as process:
         assert process.stdout.readline() == "ready\n"

@@ -59,7 +59,7 @@ def test_a_proxy_that_does_not_start_tells_why(plan, monkeypatch):
     monkeypatch.setenv("STAND_IN", plan.variable(dies=2))
 
     with (
-        pytest.raises(StartError, match="^the proxy did not start: port 3128 is in use$"),
+        pytest.raises(StartError, match=r"^the proxy did not start: port 3128 is in use$"),
         proxy_process([], drain_s=10),
     ):
         pass

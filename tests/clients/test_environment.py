@@ -74,7 +74,9 @@ def test_pythons_own_client_agrees_about_what_goes_round(authority, base, tmp_pa
     variables = _environment(authority, base, tmp_path, bypass=["up.test"])
     script = f"import urllib.request as r; print(bool(r.proxy_bypass({host!r})), r.getproxies()['https'])"
 
-    told = subprocess.run([sys.executable, "-c", script], env=base | variables, check=True, capture_output=True, text=True)
+    told = subprocess.run(
+        [sys.executable, "-c", script], env=base | variables, check=True, capture_output=True, text=True
+    )
 
     assert told.stdout.split() == [str(round_it), PROXY]
 

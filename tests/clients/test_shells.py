@@ -5,7 +5,7 @@ import pytest
 
 from sluicegate.clients.shells import Format, detect_format, named_files, render, usage
 
-AWKWARD = {"B": "it's \"$HOME\" `x` \\ a|b;c", "a": "", "C": "http://127.0.0.1:4128"}
+AWKWARD = {"B": 'it\'s "$HOME" `x` \\ a|b;c', "a": "", "C": "http://127.0.0.1:4128"}
 
 
 def test_sh_golden():
@@ -31,7 +31,7 @@ def test_powershell_golden():
 
 @pytest.mark.parametrize("form", [Format.DOCKER, Format.GITHUB])
 def test_files_of_variables_take_no_quotes(form):
-    assert render(AWKWARD, form) == "B=it's \"$HOME\" `x` \\ a|b;c\nC=http://127.0.0.1:4128\na=\n"
+    assert render(AWKWARD, form) == 'B=it\'s "$HOME" `x` \\ a|b;c\nC=http://127.0.0.1:4128\na=\n'
 
 
 def test_a_line_break_is_fenced_for_github_and_refused_for_docker():

@@ -22,6 +22,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -39,6 +40,8 @@ RUN_TIMEOUT_S = 600
 
 def main() -> int:
     options = parse_arguments()
+    if options.proxy and not accepts(urlsplit(options.proxy).port or 80, urlsplit(options.proxy).hostname):
+        raise SystemExit(f"nothing listens at {options.proxy}")
     install()
     tests = list_tests()
     with contextlib.ExitStack() as stack:
@@ -191,9 +194,9 @@ def wait_until(ready: Callable[[], bool], started: subprocess.Popen[bytes], name
         time.sleep(0.05)
 
 
-def accepts(port: int) -> bool:
+def accepts(port: int, host: str | None = None) -> bool:
     with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
+        return client.connect_ex((host or "127.0.0.1", port)) == 0
 
 
 def is_ready(url: str) -> bool:

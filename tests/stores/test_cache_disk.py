@@ -13,12 +13,15 @@ import pytest
 
 from sluicegate.clock import ManualClock
 from sluicegate.core.events import Level, Notice, Stage
+from sluicegate.errors import ResponseCutShort
 from sluicegate.stores.cache_disk import DATABASE_NAME, DiskCacheStore
 from support.cache_entries import KEY, body_of, entry, put
 from support.messages import Body, read_all
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = 2 * 1024 * 1024
+KEPT = 12 * 4096
+"""Where the bodies begin in a database of a few entries, in bytes."""
 
 
 class Recorder:
@@ -139,14 +142,15 @@ async def test_damage_inside_the_file_is_a_miss_and_then_a_new_file(open_store, 
     await first.aclose()
     database = tmp_path / "cache" / DATABASE_NAME
     content = database.read_bytes()
-    database.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    database.write_bytes(content[:KEPT] + b"\xff" * (len(content) - KEPT))
 
     store = open_store()
     assert await store.entries(KEY) == []
+    assert events.names() == ["cache_store_failed"]
     stored = await put(store, b"new")
 
     assert await body_of(store, stored) == b"new"
-    assert "cache_store_set_aside" in events.names()
+    assert events.names() == ["cache_store_failed", "cache_store_set_aside"]
 
 
 async def test_a_file_that_another_process_has_replaced_already_is_not_set_aside_again(open_store, events, tmp_path):
@@ -230,6 +234,22 @@ async def test_trouble_that_lasts_is_told_again_after_a_while(open_store, events
     assert events.names() == ["cache_store_failed", "cache_store_failed"]
 
 
+async def test_what_was_given_up_takes_no_room(open_store, tmp_path):
+    store = open_store()
+    given_up = await store.store(KEY, entry(), Body(b"x" * 500_000, b"y"))
+    await given_up.read()
+    await given_up.aclose()
+    broken = await store.store(KEY, entry(), Body(b"x" * 500_000, error=ResponseCutShort("cut")))
+    await broken.read()
+    with pytest.raises(ResponseCutShort):
+        await broken.read()
+
+    connection = sqlite3.connect(tmp_path / "cache" / DATABASE_NAME)
+    counts = [connection.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ("entries", "streams")]
+    connection.close()
+    assert counts == [(0,), (0,)]
+
+
 async def test_the_bound_on_size_holds_for_entries_that_come_later(open_store):
     store = open_store(max_size=1024 * 1024)
     for number in range(6):
@@ -259,6 +279,7 @@ sys.path[:0] = [sys.argv[2]]
 from support.cache_entries import KEY, entry, put
 from support.messages import Body
 from sluicegate.clock import SystemClock
+from sluicegate.errors import ResponseCutShort
 from sluicegate.stores.cache_disk import DiskCacheStore
 
 class Events:
@@ -301,6 +322,7 @@ from pathlib import Path
 sys.path[:0] = [sys.argv[2]]
 from support.cache_entries import KEY, entry
 from sluicegate.clock import SystemClock
+from sluicegate.errors import ResponseCutShort
 from sluicegate.stores.cache_disk import DiskCacheStore
 
 PIECE, COUNT = b"x" * 262_144, 1024

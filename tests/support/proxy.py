@@ -100,7 +100,9 @@ class Proxy:
     def log_lines(self, **wanted: object) -> list[dict[str, Any]]:
         """The log's lines with these members, as far as they are written."""
         with contextlib.suppress(FileNotFoundError):
-            lines = [json.loads(line) for line in self.log_file.read_text().splitlines(keepends=True) if line[-1] == "\n"]
+            lines = [
+                json.loads(line) for line in self.log_file.read_text().splitlines(keepends=True) if line[-1] == "\n"
+            ]
             return [line for line in lines if wanted.items() <= line.items()]
         return []
 

@@ -12,13 +12,14 @@ import signal
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 plan = json.loads(os.environ.get("STAND_IN", "{}"))
 
 
 def note(text: str) -> None:
     if "notes" in plan:
-        with open(plan["notes"], "a") as file:
+        with Path(plan["notes"]).open("a") as file:
             file.write(f"{text}\n")
 
 

@@ -19,7 +19,17 @@ from sluicegate.proxy.authority import ensure_authority
 _PROBE_TIMEOUT_S = 1.0
 
 
-@click.command()
+EXAMPLES = """\b
+Examples:
+  eval "$(sluicegate env)"                          sh, bash, zsh
+  sluicegate env | source                           fish
+  sluicegate env | Out-String | Invoke-Expression   PowerShell
+  sluicegate env --format github >> "$GITHUB_ENV"   GitHub Actions
+  sluicegate env --format docker > proxy.env        docker run --env-file
+"""
+
+
+@click.command(epilog=EXAMPLES)
 @config_options("--listen", "--state-dir")
 @client_options
 @click.option(
@@ -27,14 +37,7 @@ _PROBE_TIMEOUT_S = 1.0
 )
 @click.pass_context
 def command(ctx: click.Context, /, *, form: str | None, **parameters: Any) -> None:
-    r"""Print the variables that send a shell's programs through a running proxy.
-
-    \b
-      eval "$(sluicegate env)"                          sh, bash, zsh
-      sluicegate env | source                           fish
-      sluicegate env | Out-String | Invoke-Expression   PowerShell
-      sluicegate env --format github >> "$GITHUB_ENV"   GitHub Actions
-      sluicegate env --format docker > proxy.env        docker run --env-file
+    """Print the variables that send a shell's programs through a running proxy.
 
     The proxy is the one of the configuration, or of --listen; variables that are already set are taken into account,
     but for docker, where they are not the container's.

@@ -26,22 +26,25 @@ NOTHING_ARRIVED = (
 )
 
 
-@click.command(context_settings={"allow_interspersed_args": False})
+EXAMPLES = """\b
+Examples:
+  sluicegate run -- pip download numpy
+  sluicegate run --rate-host 'api.example.com=5/second' -- python crawl.py
+"""
+
+
+@click.command(context_settings={"allow_interspersed_args": False}, epilog=EXAMPLES)
 @proxy_options
 @client_options
 @click.option("--quiet", "-q", is_flag=True, help="No summary, no hints.")
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[--] CMD...")
 @click.pass_context
 def command(ctx: click.Context, /, *, words: tuple[str, ...], quiet: bool, **parameters: Any) -> None:
-    r"""Run CMD with all its downloads going through a proxy of its own.
+    """Run CMD with all its downloads going through a proxy of its own.
 
     The proxy listens on a free port and shares limits and cache with every other proxy on the same state directory.
     CMD gets the variables that make its programs use the proxy and trust its CA; what it prints, the signals it gets
     and its exit code are its own. The proxy's log goes to run.log in the state directory.
-
-    \b
-      sluicegate run -- pip download numpy
-      sluicegate run --rate-host 'api.example.com=5/second' -- python crawl.py
 
     Programs go round the proxy for loopback addresses unless --proxy-loopback is given; go, Java and Chromium always.
     """

@@ -10,44 +10,16 @@ from sluicegate.core.caching.decisions import (
     Forward,
     Freshened,
     Hit,
-    Lookup,
-    Outcome,
     PassOn,
     Reason,
     Refuse,
     Revalidate,
     Store,
 )
-from sluicegate.core.caching.directives import format_date
-from sluicegate.core.caching.entry import StoredEntry
-from sluicegate.core.caching.policy import judge, look_up, may_use_cache
+from sluicegate.core.caching.policy import look_up, may_use_cache
 from sluicegate.core.http import RequestHead, ResponseHead, get, get_all
+from support.cache_policy import FRESH, NOW, OPTIONS, date, judged, stored
 from support.messages import fields, request, response
-
-NOW = 1_800_000_000.0
-OPTIONS = CacheOptions()
-FRESH = "Cache-Control: max-age=60"
-
-
-def date(delta_s: float = 0) -> str:
-    return f"Date: {format_date(NOW + delta_s).decode()}"
-
-
-def judged(plan: Lookup, head: ResponseHead, *, at: float = NOW, options: CacheOptions = OPTIONS) -> Outcome:
-    assert isinstance(plan, Revalidate | Forward)
-    return judge(plan, head, options, request_time=at, response_time=at)
-
-
-def stored(
-    headers: str, entry_id: str = "1", *, asked: RequestHead | None = None, at: float = NOW, status: int = 200
-) -> StoredEntry:
-    """What is stored of a response with these fields, with the id that a store would give it."""
-    outcome = judged(look_up(asked or request(), [], OPTIONS, at), response(headers, status=status), at=at)
-    assert isinstance(outcome, Store)
-    return replace(outcome.entry, id=entry_id)
-
-
-# looking up
 
 
 def test_nothing_stored_is_forwarded_as_it_came():
@@ -269,145 +241,6 @@ def test_a_condition_with_nothing_stored_is_the_origins_to_answer():
     assert isinstance(outcome, PassOn)
     assert outcome.head.status == 304
 
-
-# judging
-
-
-def test_rfc9111_3_a_storable_response_is_stored_and_given_on():
-    plan = look_up(request(headers="Foo: 1\nAuthorization: x"), [], CacheOptions(shared=False), NOW)
-    head = response(f"{date()}\nCache-Control: max-age=60\nVary: Foo\nConnection: close, Bar\nBar: 1")
-
-    outcome = judged(plan, head, options=CacheOptions(shared=False))
-
-    assert isinstance(outcome, Store)
-    assert outcome.reason is Reason.STORABLE
-    assert outcome.head.fields == fields(f"{date()}\nCache-Control: max-age=60\nVary: Foo")
-    assert outcome.entry.response.fields == outcome.head.fields
-    assert outcome.entry.request.fields == [(b"foo", b"1")]
-    assert (outcome.entry.id, outcome.entry.request_time, outcome.entry.response_time) == ("", NOW, NOW)
-
-
-@pytest.mark.parametrize(
-    ("headers", "reason"),
-    [("Cache-Control: no-store", Reason.NO_STORE), ("Cache-Control: private, max-age=60", Reason.PRIVATE)],
-)
-def test_a_response_that_may_not_be_stored_is_given_on_with_the_reason(headers, reason):
-    outcome = judged(look_up(request(), [], OPTIONS, NOW), response(headers))
-
-    assert isinstance(outcome, PassOn)
-    assert outcome.reason is reason
-
-
-def test_rfc9111_3_a_status_that_says_nothing_needs_leave_to_be_stored():
-    outcome = judged(look_up(request(), [], OPTIONS, NOW), response('ETag: "a"', status=500))
-
-    assert isinstance(outcome, PassOn)
-    assert outcome.reason is Reason.NOTHING_ALLOWS_STORING
-
-
-def test_rfc9111_4_3_4_a_304_freshens_what_it_validates_and_answers_from_it():
-    entry = stored(f'{date()}\n{FRESH}\nETag: "a"\nFoo: old')
-    plan = look_up(request(), [entry], OPTIONS, NOW + 100)
-
-    outcome = judged(plan, response(f'{date(100)}\nETag: "a"\nFoo: new', status=304), at=NOW + 100)
-
-    assert isinstance(outcome, Freshened)
-    assert [update.id for update in outcome.updates] == ["1"]
-    assert (outcome.entry.id, outcome.ttl_s, outcome.reason) == ("1", 60, Reason.VALIDATED)
-    assert outcome.head.status == 200
-    assert get(outcome.head.fields, b"foo") == b"new"
-    assert get(outcome.head.fields, b"age") == b"0"
-    assert isinstance(look_up(request(), outcome.updates, OPTIONS, NOW + 150), Hit)
-
-
-def test_rfc9111_4_3_3_a_304_for_something_else_is_asked_again_without_validators():
-    entry = stored(f'{FRESH}\nETag: "a"')
-    asked = request(headers="Foo: 1")
-    plan = look_up(asked, [entry], OPTIONS, NOW + 100)
-
-    outcome = judged(plan, response('ETag: "b"', status=304), at=NOW + 100)
-
-    assert isinstance(outcome, Again)
-    assert outcome.remove == ["1"]
-    assert outcome.forward.request == asked
-    assert isinstance(judged(outcome.forward, response(FRESH)), Store)
-
-
-def test_rfc9111_4_3_3_a_full_response_replaces_what_was_to_be_validated():
-    entries = [stored(f'{FRESH}\nETag: "a"', entry_id) for entry_id in ("1", "2")]
-    plan = look_up(request(), entries, OPTIONS, NOW + 100)
-
-    outcome = judged(plan, response(f'{FRESH}\nETag: "b"'))
-
-    assert isinstance(outcome, Store)
-    assert sorted(outcome.remove) == ["1", "2"]
-    assert outcome.reason is Reason.REPLACED
-
-
-def test_a_newer_response_that_may_not_be_stored_ends_the_older_one_too():
-    plan = look_up(request(), [stored(f'{FRESH}\nETag: "a"')], OPTIONS, NOW + 100)
-
-    outcome = judged(plan, response("Cache-Control: no-store"))
-
-    assert isinstance(outcome, PassOn)
-    assert outcome.remove == ["1"]
-
-
-def test_rfc9111_4_3_3_an_error_leaves_what_is_stored():
-    plan = look_up(request(), [stored(f'{FRESH}\nETag: "a"')], OPTIONS, NOW + 100)
-
-    outcome = judged(plan, response(status=503))
-
-    assert isinstance(outcome, PassOn)
-    assert outcome.remove == []
-
-
-def test_a_head_request_replaces_nothing():
-    plan = look_up(request(method="HEAD"), [stored(f'{FRESH}\nETag: "a"')], OPTIONS, NOW + 100)
-
-    outcome = judged(plan, response(f'{FRESH}\nETag: "b"'))
-
-    assert isinstance(outcome, PassOn)
-    assert (outcome.reason, outcome.remove) == (Reason.METHOD, [])
-
-
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "M-SEARCH"])
-@pytest.mark.parametrize(("status", "removed"), [(200, ["1", "2"]), (303, ["1", "2"]), (404, []), (500, [])])
-def test_rfc9111_4_4_an_unsafe_request_that_succeeds_invalidates_every_variant(method, status, removed):
-    entries = [stored(f"{FRESH}\nVary: Foo", entry_id) for entry_id in ("1", "2")]
-    plan = look_up(request(method=method, headers="Foo: other"), entries, OPTIONS, NOW)
-
-    assert isinstance(plan, Forward)
-    assert (plan.reason, plan.candidates) == (Reason.METHOD, entries)
-    outcome = judged(plan, response(FRESH, status=status))
-    assert isinstance(outcome, PassOn)
-    assert (outcome.reason, outcome.remove) == (Reason.METHOD, removed)
-
-
-def test_with_the_cache_off_nothing_is_used_and_nothing_stored():
-    off = CacheOptions(enabled=False)
-    plan = look_up(request(), [stored(FRESH)], off, NOW)
-
-    assert isinstance(plan, Forward)
-    assert plan.reason is Reason.CACHE_OFF
-    outcome = judged(plan, response(FRESH), options=off)
-    assert isinstance(outcome, PassOn)
-    assert outcome.reason is Reason.CACHE_OFF
-
-
-def test_a_response_to_a_plain_forward_is_stored_too():
-    outcome = judged(Forward(request(), Reason.URI_MISS), response(FRESH))
-
-    assert isinstance(outcome, Store)
-
-
-def test_a_cache_switched_on_meanwhile_does_not_store_what_was_asked_without_it():
-    plan = look_up(request(), [], CacheOptions(enabled=False), NOW)
-
-    assert isinstance(judged(plan, response(FRESH)), PassOn)
-
-
-# whatever comes
 
 _directives = (
     *("max-age=0", "max-age=60", "max-age=x", "s-maxage=5", "min-fresh=9", "max-stale", "max-stale=5", "public"),

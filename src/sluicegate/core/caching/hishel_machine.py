@@ -33,11 +33,10 @@ _machine_time = _MachineTime()
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What hishel needs to know of a request that names no Range: what varies has been compared already."""
+    """What hishel needs to know of a request; what its fields ask for has been dealt with already."""
 
     method: str
     key: str
-    authorized: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +124,7 @@ def _options(*, shared: bool) -> hishel.CacheOptions:
 
 
 def _request(question: Question) -> hishel.Request:
-    headers = hishel.Headers({"authorization": "*"} if question.authorized else {})
-    return hishel.Request(question.method, question.key, headers)
+    return hishel.Request(question.method, question.key)
 
 
 def _entry(question: Question, position: int, view: View, now: int) -> hishel.Entry:

@@ -59,7 +59,7 @@ def look_up(request: RequestHead, entries: Sequence[StoredEntry], options: Cache
     wanted = _wanted(request)
     if (bypass := _bypass(request)) is not None:
         return _refuse() if "only-if-cached" in wanted else _forward_past(request, entries, bypass)
-    matching = [entry for entry in entries if _same_method(request, entry) and vary.matches(request, entry)]
+    matching = [entry for entry in entries if vary.matches(request, entry)]
     views = [_view(entry, wanted, options, now) for entry in matching]
     found = hishel_machine.select(_question(request), views, shared=options.shared, now=now)
     if isinstance(found, hishel_machine.Use):
@@ -139,11 +139,6 @@ def _wanted(request: RequestHead) -> Directives:
     return directives
 
 
-def _same_method(request: RequestHead, entry: StoredEntry) -> bool:
-    """HEAD is answered by what GET brought, and not the other way round (RFC 9110 §9.3.2)."""
-    return entry.request.method in {"GET", request.method}
-
-
 def _view(entry: StoredEntry, wanted: Directives, options: CacheOptions, now: float) -> hishel_machine.View:
     """The entry with the lifetime that the client's directives leave or add (RFC 9111 §5.2.1)."""
     response = entry.response
@@ -173,8 +168,7 @@ def _ttl(entry: StoredEntry, options: CacheOptions, now: float) -> int:
 
 
 def _question(request: RequestHead) -> hishel_machine.Question:
-    authorized = get(request.fields, b"authorization") is not None
-    return hishel_machine.Question(request.method, cache_key(request), authorized=authorized)
+    return hishel_machine.Question(request.method, cache_key(request))
 
 
 def _validate(
