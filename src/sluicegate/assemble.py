@@ -189,6 +189,7 @@ class Runtime:
             connect_timeout_s=settings.upstream.connect_timeout,
             first_byte_timeout_s=settings.upstream.first_byte_timeout,
             idle_timeout_s=settings.upstream.idle_timeout,
+            max_idle_per_origin=max(limit.concurrency for limit in compiled.all_limits(settings)),
             tls=client_context(settings.https.upstream_ca),
             parent_proxy=parent.get_secret_value() if parent is not None else None,
             permit_address=None if access.allow_private else access.permits_address,

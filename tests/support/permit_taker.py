@@ -1,6 +1,6 @@
 """A process of its own that takes permits as fast as it gets them, and prints the time of each.
 
-Arguments: directory, rates, seconds, key. It prints "ready" first and waits for a line on stdin.
+Arguments: directory, rates, seconds, and "queued" or "idle" for what it says of the queue. It prints "ready" first and waits for a line on stdin.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from sluicegate.errors import PermitStoreBusy
 from sluicegate.stores.permits_sqlite import SqlitePermitStore
 
 
-async def main(directory: str, rates: str, seconds: str, key: str) -> None:
+async def main(directory: str, rates: str, seconds: str, queue: str) -> None:
     clock = SystemClock()
     limit = Limit("test", parse_rates(rates))
     store = SqlitePermitStore(Path(directory), clock)
@@ -24,7 +24,7 @@ async def main(directory: str, rates: str, seconds: str, key: str) -> None:
     until = clock.now() + float(seconds)
     while clock.now() < until:
         try:
-            verdict = await store.take(key, limit, queued=True)
+            verdict = await store.take("host", limit, queued=queue == "queued")
         except PermitStoreBusy:
             await asyncio.sleep(0.0005)
             continue

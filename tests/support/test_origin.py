@@ -19,7 +19,11 @@ def test_a_handler_that_fails_fails_the_test():
         await peer.request()
         raise ValueError("a bug in the handler")
 
-    with pytest.raises(ExceptionGroup), ThreadedOrigin(broken) as origin:
-        with pytest.raises(OSError):
-            urllib.request.urlopen(origin.url, timeout=10)
-        origin.until(lambda origin: origin.open == 0)
+    def provoke() -> None:
+        with ThreadedOrigin(broken) as origin:
+            with pytest.raises(OSError):
+                urllib.request.urlopen(origin.url, timeout=10)
+            origin.until(lambda origin: origin.open == 0)
+
+    with pytest.raises(ExceptionGroup):
+        provoke()

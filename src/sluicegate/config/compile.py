@@ -21,6 +21,11 @@ def host_limits(settings: Settings) -> dict[str, Limit]:
     return {pattern: _limit(pattern, limits.default, entry) for pattern, entry in limits.hosts.items()}
 
 
+def all_limits(settings: Settings) -> list[Limit]:
+    """Every limit there is, the default first."""
+    return [default_limit(settings), *host_limits(settings).values()]
+
+
 def limit_table(settings: Settings) -> LimitTable:
     """All limits, ready to be matched."""
     return LimitTable(default=default_limit(settings), hosts=host_limits(settings))
