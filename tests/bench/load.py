@@ -36,10 +36,18 @@ class Report:
         return self.requests * 1e6 / self.duration_us
 
     @property
-    def errors(self) -> dict[str, int]:
-        """Those that happened: what -> how often."""
+    def errors(self) -> tuple[str, ...]:
+        """What went wrong and how often."""
         names = ("connect_errors", "read_errors", "write_errors", "timeouts", "bad_statuses")
-        return {name.replace("_", " "): count for name in names if (count := getattr(self, name))}
+        return tuple(f"{name.replace('_', ' ')}: {count}" for name in names if (count := getattr(self, name)))
+
+
+@dataclass(frozen=True)
+class Transfers:
+    """Large bodies, read to their end."""
+
+    requests: int
+    bytes_per_second: float
 
 
 def parse_report(output: str) -> Report:
@@ -65,23 +73,25 @@ def small_requests(port: int, url: str, *, connections: int, seconds: int) -> Re
         )
     except subprocess.TimeoutExpired:
         raise BenchError("wrk did not come to an end") from None
-    return parse_report(run.stdout)
+    report = parse_report(run.stdout)
+    if not report.requests:
+        raise BenchError(f"nothing was answered in {seconds} s ({', '.join(report.errors) or 'no error either'})")
+    return report
 
 
-def large_bodies(port: int, url: str, size: int, *, fresh: bool, seconds: int) -> float:
-    """Read the body at `url` again and again, one after the other; bytes a second.
+def large_bodies(port: int, url: str, size: int, *, fresh: bool, seconds: int) -> Transfers:
+    """Read the body at `url` again and again, one after the other, for `seconds` and once at least.
 
-    `fresh` asks for another URL each time (by its query), so that nobody can have it stored; otherwise every answer has
-    to come from a cache. Raises BenchError for any other answer.
+    `fresh` asks for another URL each time (by its query), so that nobody can have it stored. Raises BenchError for an
+    answer that is not a 200 with `size` bytes.
     """
-    read = 0
+    count = 0
     began = time.perf_counter()
     with contextlib.closing(HTTPConnection("127.0.0.1", port, timeout=READ_TIMEOUT_S)) as connection:
-        while (elapsed := time.perf_counter() - began) < seconds or not read:
-            response = ask(connection, f"{url}?{time.monotonic_ns()}" if fresh else url)
-            read += drain(response, size)
-            elapsed = time.perf_counter() - began
-    return read / elapsed
+        while not count or time.perf_counter() - began < seconds:
+            drain(ask(connection, f"{url}?{time.monotonic_ns()}" if fresh else url), size)
+            count += 1
+    return Transfers(count, count * size / (time.perf_counter() - began))
 
 
 def warm(port: int, url: str, size: int) -> None:

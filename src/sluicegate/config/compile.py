@@ -33,7 +33,11 @@ def limit_table(settings: Settings) -> LimitTable:
 
 def cache_options(settings: Settings) -> CacheOptions:
     """What the cache policy needs to know."""
-    return CacheOptions(shared=settings.cache.mode == "shared", enabled=settings.cache.mode != "off")
+    return CacheOptions(
+        shared=settings.cache.mode == "shared",
+        enabled=settings.cache.mode != "off",
+        targeted=tuple(name.lower().encode() for name in settings.cache.targeted),
+    )
 
 
 def max_entry_size(settings: Settings) -> int:

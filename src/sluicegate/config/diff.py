@@ -17,6 +17,7 @@ LIVE: tuple[KeyPath, ...] = (
     ("access",),
     ("cache", "mode"),
     ("cache", "max_size"),
+    ("cache", "targeted"),
     ("upstream",),
 )
 """The keys that take effect on a reload, with all that is under them. Every other key needs a restart."""

@@ -22,6 +22,10 @@ HOP_BY_HOP = frozenset(
 )
 """Fields that concern one connection only (RFC 9110 §7.6.1). `Trailer` travels on, as trailers do."""
 
+CONNECTION_FIELDS = frozenset({b"connection", b"proxy-connection"})
+_HARMLESS_OPTIONS = frozenset({b"close"})
+"""Connection options that are no field's name."""
+
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -91,14 +95,26 @@ def without(fields: FieldList, names: Iterable[bytes]) -> FieldList:
 def connection_options(fields: FieldList) -> frozenset[bytes]:
     """The names that Connection and Proxy-Connection list, in lower case (RFC 9110 §7.6.1)."""
     return frozenset(
-        token.strip().lower()
-        for name, value in fields
-        if name.lower() in (b"connection", b"proxy-connection")
-        for token in value.split(b",")
-        if token.strip()
+        option for name, value in fields if name.lower() in CONNECTION_FIELDS for option in _members(value)
     )
 
 
-def end_to_end(fields: FieldList) -> FieldList:
-    """The fields that travel on: none that is hop-by-hop, none that Connection lists (RFC 9110 §7.6.1)."""
-    return without(fields, HOP_BY_HOP | connection_options(fields))
+def end_to_end(fields: FieldList, drop: frozenset[bytes] = frozenset()) -> FieldList:
+    """The fields that travel on: none that is hop-by-hop, none that Connection lists (RFC 9110 §7.6.1).
+
+    `drop` names more (lower case) to leave out.
+    """
+    kept = []
+    listed: set[bytes] = set()
+    for item in fields:
+        name = item[0].lower()
+        if name in HOP_BY_HOP:
+            if name in CONNECTION_FIELDS:
+                listed.update(_members(item[1]))
+        elif name not in drop:
+            kept.append(item)
+    return without(kept, listed) if listed - HOP_BY_HOP - _HARMLESS_OPTIONS else kept
+
+
+def _members(value: bytes) -> list[bytes]:
+    return [option for member in value.lower().split(b",") if (option := member.strip())]

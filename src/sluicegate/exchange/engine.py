@@ -6,7 +6,7 @@ Whatever goes wrong in here ends as an answer of our own, never as a request tha
 import logging
 
 from sluicegate.core.access import AccessPolicy
-from sluicegate.core.http import ResponseHead, end_to_end, without
+from sluicegate.core.http import ResponseHead, end_to_end
 from sluicegate.core.loops import check_loop, forwards_left, with_one_forward_less
 from sluicegate.core.ports import OnInterim
 from sluicegate.errors import ClientGone, ExchangeError
@@ -16,6 +16,9 @@ from sluicegate.exchange.call import Answer, Call, Identity
 from sluicegate.exchange.problems import REASONS, InternalFault, problem
 
 _logger = logging.getLogger(__name__)
+
+OURS = frozenset({b"expect"})
+"""End-to-end by the letter, but answered here: we say 100 Continue ourselves, after the permit."""
 
 
 class Engine:
@@ -45,19 +48,14 @@ class Engine:
         return problem(error, call.request_id, self._identity.name)
 
     async def _handle(self, call: Call, on_interim: OnInterim) -> Answer:
-        request = call.request
+        request = call.request.with_fields(end_to_end(call.request.fields, OURS))
         check_loop(request.fields, self._identity.pseudonym)
         self.access.admit_host(request.origin.host)
         if (left := forwards_left(request)) is not None:
             if left == 0:
                 return _final_recipient(call)
-            request = with_one_forward_less(request, left)
-            return await self._cached.pass_on(call, request.with_fields(_outgoing(request.fields)), on_interim)
-        return await self._cached.answer(call, request.with_fields(_outgoing(request.fields)), on_interim)
-
-
-def _outgoing(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    return without(end_to_end(fields), (b"expect",))
+            return await self._cached.pass_on(call, with_one_forward_less(request, left), on_interim)
+        return await self._cached.answer(call, request, on_interim)
 
 
 def _final_recipient(call: Call) -> Answer:

@@ -5,11 +5,16 @@ from dataclasses import dataclass, field
 
 import httptools
 
-from sluicegate.core.http import DEFAULT_PORTS, FieldList, Origin, RequestHead, connection_options, get_all
+from sluicegate.core.http import DEFAULT_PORTS, FieldList, Origin, RequestHead
 from sluicegate.errors import BadRequest, ExchangeError, FieldsTooLarge
 from sluicegate.proxy.feed import ClientBody
 
 MAX_PORT = 65535
+
+DECISIVE = frozenset(
+    {b"host", b"content-length", b"transfer-encoding", b"expect", b"connection", b"proxy-connection", b"upgrade"}
+)
+_NONE: list[bytes] = []
 
 type MakeBody = Callable[[int | None], ClientBody]
 
@@ -55,6 +60,17 @@ class _Partial:
 
     target: bytes = b""
     fields: FieldList = field(default_factory=list)
+    known: dict[bytes, list[bytes]] = field(default_factory=dict)
+    """The values of the fields that decide about framing and routing, by lower-case name."""
+
+    def values(self, name: bytes) -> list[bytes]:
+        """The values of one of the `DECISIVE` fields."""
+        return self.known.get(name, _NONE)
+
+    def options(self) -> set[bytes]:
+        """The connection options (RFC 9110 §7.6.1), in lower case."""
+        values = self.values(b"connection") + self.values(b"proxy-connection")
+        return {option for value in values for member in value.lower().split(b",") if (option := member.strip())}
 
 
 class RequestReader:
@@ -106,8 +122,10 @@ class RequestReader:
             self._partial.target += target
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._partial is not None:
-            self._partial.fields.append((name, value))
+        if (partial := self._partial) is not None:
+            partial.fields.append((name, value))
+            if (lower := name.lower()) in DECISIVE:
+                partial.known.setdefault(lower, []).append(value)
         elif self._open is not None and self._open.body is not None:
             self._open.body.trailers.append((name, value))
 
@@ -116,7 +134,7 @@ class RequestReader:
         self._head_bytes = 0
         if partial is None:
             return
-        if self._parser.get_method() == b"CONNECT" or _changes_protocol(partial.fields):
+        if self._parser.get_method() == b"CONNECT" or _changes_protocol(partial):
             self._final = Handover(_serialised(self._parser, partial))
             self.parsed.append(self._final)
             return
@@ -135,19 +153,19 @@ class RequestReader:
 
     def _incoming(self, partial: _Partial) -> Incoming:
         http_10 = self._parser.get_http_version() == "1.0"
-        hosts = get_all(partial.fields, b"host")
+        hosts = partial.values(b"host")
         if len(hosts) > 1 or (not hosts and not http_10):
             raise BadRequest("An HTTP/1.1 request needs exactly one Host field.", advice="See RFC 9112 §3.2.")
         method = self._parser.get_method().decode("ascii")
         origin, target = _addressed(partial.target, method, self._tunnel_origin)
-        length, has_body = _framing(partial.fields)
+        length, has_body = _framing(partial)
+        expectations = partial.values(b"expect")
         return Incoming(
             head=RequestHead(method, origin, target, partial.fields),
             body=self._make_body(length) if has_body else None,
-            keep_alive=self._parser.should_keep_alive() and not _wants_close(partial.fields),
+            keep_alive=self._parser.should_keep_alive() and b"close" not in partial.options(),
             http_10=http_10,
-            expects_continue=not http_10
-            and any(value.lower() == b"100-continue" for value in get_all(partial.fields, b"expect")),
+            expects_continue=not http_10 and any(value.lower() == b"100-continue" for value in expectations),
             host_matches=self._tunnel_origin is None or not hosts or _same_host(hosts[0], origin),
         )
 
@@ -167,27 +185,23 @@ def _too_large(limit: int) -> FieldsTooLarge:
     )
 
 
-def _wants_close(fields: FieldList) -> bool:
-    return b"close" in connection_options(fields)
-
-
-def _changes_protocol(fields: FieldList) -> bool:
+def _changes_protocol(partial: _Partial) -> bool:
     """Whether this request is for mitmproxy's layers: WebSocket, or another upgrade that has a body.
 
     Other upgrades (h2c) are ignored, as RFC 9110 §7.8 allows: Upgrade is hop-by-hop and goes no further. With a body
     llhttp takes that for the new protocol's bytes, so such a request must not be read on here.
     """
-    if b"upgrade" not in connection_options(fields):
+    protocols = [value.strip().lower() for value in partial.values(b"upgrade")]
+    if not protocols or b"upgrade" not in partial.options():
         return False
-    protocols = [value.strip().lower() for value in get_all(fields, b"upgrade")]
-    return b"websocket" in protocols or (bool(protocols) and _framing(fields)[1])
+    return b"websocket" in protocols or _framing(partial)[1]
 
 
-def _framing(fields: FieldList) -> tuple[int | None, bool]:
+def _framing(partial: _Partial) -> tuple[int | None, bool]:
     """Length and presence of the body; llhttp has refused contradictions by now (RFC 9112 §6.3)."""
-    if get_all(fields, b"transfer-encoding"):
+    if partial.values(b"transfer-encoding"):
         return None, True
-    lengths = get_all(fields, b"content-length")
+    lengths = partial.values(b"content-length")
     return (int(lengths[0]), True) if lengths else (None, False)
 
 

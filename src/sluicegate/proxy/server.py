@@ -4,17 +4,39 @@ import asyncio
 import errno
 import socket
 from pathlib import Path
+from typing import Any
 
-from mitmproxy import options
+from mitmproxy import ctx, options
 from mitmproxy.addons import core, next_layer, proxyserver, tlsconfig
 from mitmproxy.master import Master
-from mitmproxy.proxy.mode_servers import ServerInstance
-from mitmproxy.proxy.mode_specs import RegularMode
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.layers import modes
+from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
+from mitmproxy.proxy.mode_specs import ProxyMode
 
 from sluicegate.errors import StartError
 from sluicegate.proxy.addon import SluicegateAddon
+from sluicegate.proxy.lane import NextPieceHook
 
 BACKLOG = 2048
+MODE = ProxyMode.parse("regular")
+
+
+class ConnectionHandler(ProxyConnectionHandler):
+    """mitmproxy's, with a direct way for the lane's hook: no other addon has a say in it, and it is hot."""
+
+    def __init__(self, addon: SluicegateAddon, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._addon = addon
+        self.layer = modes.HttpProxy(self.layer.context)
+
+    async def hook_task(self, hook: commands.StartHook) -> None:
+        if not isinstance(hook, NextPieceHook):
+            await super().hook_task(hook)
+            return
+        with self.timeout_watchdog.disarm():
+            await self._addon.sluicegate_next_piece(hook.turn)
+        await self.server_event(events.HookCompleted(hook))
 
 
 class ProxyServer:
@@ -38,10 +60,14 @@ class ProxyServer:
         if self._upstream_roots is not None:
             self._master.options.update(ssl_verify_upstream_trusted_ca=str(self._upstream_roots))
         await self._master.running()
-        instance: ServerInstance[RegularMode] = ServerInstance.make("regular", self._proxyserver)
-        self._listener = await asyncio.start_server(instance.handle_stream, sock=listening, backlog=BACKLOG)
+        self._listener = await asyncio.start_server(self._handle, sock=listening, backlog=BACKLOG)
         address = listening.getsockname()
         return str(address[0]), int(address[1])
+
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handler = ConnectionHandler(self._addon, self._master, reader, writer, ctx.options, MODE)
+        with self._proxyserver.register_connection(handler.client.id, handler):
+            await handler.handle_client()
 
     def stop_accepting(self) -> None:
         """Close the listening socket; what is connected goes on."""

@@ -100,7 +100,7 @@ def _plan(rates: list[Rate], weight: int) -> Plan:
         )
         for rate in rates
     ]
-    return Plan(tuple(windows), slowest=windows[0].rate, spacing_s=0.0, idle_credit_s=0.0)
+    return Plan(tuple(windows), pacer=windows[0].rate, spacing_s=0.0, idle_credit_s=0.0)
 
 
 def _count(log: HostLog) -> int:

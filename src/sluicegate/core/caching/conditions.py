@@ -11,7 +11,9 @@ _PRECONDITIONS = (b"if-none-match", b"if-modified-since")
 FOR_THE_ORIGIN = frozenset({b"if-match", b"if-unmodified-since"})
 """Conditions that only the origin may judge (§4.3.2)."""
 
-_BODY_FIELDS = (b"content-length", b"content-type", b"content-encoding", b"content-language", b"content-range")
+CONTENT_FIELDS = (b"content-length", b"content-type", b"content-encoding", b"content-language", b"content-range")
+"""They describe the body of the response that has them."""
+
 _ENTITY_TAG = re.compile(rb'(?:W/)?"[^"]*"|[^\s,]+')
 
 
@@ -48,7 +50,7 @@ def unmodified_for(request: RequestHead, entry: StoredEntry) -> bool:
 
 def not_modified(fields: FieldList) -> ResponseHead:
     """A 304 with the stored fields but for those that describe the body it lacks (RFC 9110 §15.4.5)."""
-    return ResponseHead(304, b"Not Modified", without(fields, _BODY_FIELDS))
+    return ResponseHead(304, b"Not Modified", without(fields, CONTENT_FIELDS))
 
 
 def _tag_matches(listed: bytes, stored: bytes | None) -> bool:

@@ -46,24 +46,36 @@ class Reason(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """The bytes of a body from `start` up to `end`, which is not one of them."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class CacheOptions:
     """What of the configuration the policy needs."""
 
     shared: bool = True
     enabled: bool = True
+    targeted: tuple[bytes, ...] = ()
+    """Fields that stand in for Cache-Control, in lower case, the first that counts first (RFC 9213)."""
 
 
 @dataclass(slots=True)
 class Hit:
     """Answer from `entry` with `head` (Age already set); no upstream request.
 
-    `head.status` is 304 when the client's own condition holds (RFC 9111 §4.3.2): then there is no body to send.
+    `head.status` is 304 when the client's own condition holds (RFC 9111 §4.3.2), 416 when it asked for a range that is
+    not there: then there is no body to send. It is 206 when `span` says which bytes of the body to send.
     """
 
     entry: StoredEntry
     head: ResponseHead
     ttl_s: int
     reason: Reason
+    span: Span | None = None
 
 
 @dataclass(slots=True)

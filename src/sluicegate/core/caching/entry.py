@@ -1,6 +1,6 @@
 """A stored response, as the policy sees it (RFC 9111 §3)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sluicegate.core.http import RequestHead, ResponseHead
 
@@ -20,3 +20,5 @@ class StoredEntry:
     """When the response head was received (Unix seconds), RFC 9111 §4.2.3."""
     body_length: int | None = None
     """Bytes, None while unknown."""
+    facts: object = field(default=None, init=False, repr=False, compare=False)
+    """What the policy worked out about this entry, so that it need not do so at each use; opaque to others."""

@@ -1,6 +1,7 @@
 """How old a stored response is and how long it is fresh (RFC 9111 §4.2)."""
 
-from sluicegate.core.caching.directives import Directives, age_of, cache_control, date_of
+from sluicegate.core.caching.control import Control
+from sluicegate.core.caching.directives import age_of, date_of
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.http import ResponseHead, get_all
 
@@ -11,43 +12,39 @@ _HEURISTIC_FRACTION = 0.1
 _HEURISTIC_MAX_S = 7 * 24 * 3600
 
 
-def current_age(entry: StoredEntry, now: float) -> int:
-    """Seconds since the origin generated or validated the response (§4.2.3)."""
+def initial_age(entry: StoredEntry) -> float:
+    """Seconds from when the origin generated or validated the response until it came here (§4.2.3)."""
     date = date_of(entry.response.fields, b"date")
     apparent = 0 if date is None else max(0, int(entry.response_time) - date)
     delay = max(0.0, entry.response_time - entry.request_time)
-    corrected = age_of(entry.response.fields) + delay
-    resident = max(0.0, now - entry.response_time)
-    return int(max(apparent, corrected) + resident)
+    return max(apparent, age_of(entry.response.fields) + delay)
 
 
-def lifetime(response: ResponseHead, *, shared: bool, response_time: float) -> int:
+def lifetime(response: ResponseHead, control: Control, *, shared: bool, response_time: float) -> int:
     """For how many seconds of its age the response is fresh (§4.2.1); 0 when nothing says that it is."""
-    directives = cache_control(response.fields)
-    explicit = _explicit_lifetime(response, directives, shared=shared, response_time=response_time)
+    explicit = _explicit_lifetime(response, control, shared=shared, response_time=response_time)
     if explicit is not None:
         return explicit
-    if response.status in HEURISTICALLY_CACHEABLE or "public" in directives:
+    if response.status in HEURISTICALLY_CACHEABLE or "public" in control.directives:
         return _heuristic_lifetime(response, response_time)
     return 0
 
 
-def forbids_stale(response: ResponseHead, *, shared: bool) -> bool:
+def forbids_stale(control: Control, *, shared: bool) -> bool:
     """Whether the response must not be used stale, whatever the client accepts (§4.2.4)."""
-    directives = cache_control(response.fields)
+    directives = control.directives
     if "must-revalidate" in directives or directives.unqualified("no-cache"):
         return True
     return shared and ("proxy-revalidate" in directives or "s-maxage" in directives)
 
 
-def _explicit_lifetime(
-    response: ResponseHead, directives: Directives, *, shared: bool, response_time: float
-) -> int | None:
+def _explicit_lifetime(response: ResponseHead, control: Control, *, shared: bool, response_time: float) -> int | None:
+    directives = control.directives
     if shared and (s_maxage := directives.seconds("s-maxage")) is not None:
         return s_maxage
     if (max_age := directives.seconds("max-age")) is not None:
         return max_age
-    if not get_all(response.fields, b"expires"):
+    if not control.heeds_expires or not get_all(response.fields, b"expires"):
         return None
     expires = date_of(response.fields, b"expires")
     return 0 if expires is None else max(0, expires - _generated(response, response_time))

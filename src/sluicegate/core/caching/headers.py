@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from sluicegate.core.caching.control import control_of
 from sluicegate.core.caching.decisions import CacheOptions
-from sluicegate.core.caching.directives import Directives, cache_control, date_of, format_date
+from sluicegate.core.caching.directives import Directives, date_of, format_date
 from sluicegate.core.http import FieldList, ResponseHead, end_to_end, without
 
 _NEVER_STORED = frozenset({b"trailer"})
@@ -35,7 +36,7 @@ def freshened(
         news = [*without(news, [b"date"]), (b"Date", format_date(response_time))]
     replaced = {name.lower() for name, _ in news} | {b"age"}
     merged = replace(stored, fields=without(stored.fields, replaced) + news)
-    return stored_form(merged, cache_control(merged.fields), options, response_time)
+    return stored_form(merged, control_of(merged, options.targeted).directives, options, response_time)
 
 
 def with_age(fields: FieldList, age_s: int) -> FieldList:

@@ -13,7 +13,8 @@ from types import SimpleNamespace
 import hishel
 from hishel._core import _spec
 
-from sluicegate.core.caching.directives import Directives, format_date
+from sluicegate.core.caching.control import Control
+from sluicegate.core.caching.directives import format_date
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.http import ResponseHead
 
@@ -41,19 +42,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A stored entry that matches the request, with what we know of its freshness (seconds)."""
+    """A stored entry that matches the request, with its age and the time that it may be used for (seconds)."""
 
     entry: StoredEntry
     age: int
     lifetime: int
     no_cache: bool
 
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """Answer from this one."""
-
-    view: View
+    @property
+    def usable(self) -> bool:
+        """Whether it may answer without the origin being asked (RFC 9111 §4.2)."""
+        return self.age < self.lifetime and not self.no_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +73,13 @@ class Verdict:
     remove: tuple[int, ...] = ()
 
 
-def select(question: Question, views: Sequence[View], *, shared: bool, now: float) -> Use | Ask:
-    """Which of the stored entries answers a request with a safe method, if any may (RFC 9111 §4)."""
+def validation(question: Question, views: Sequence[View], *, shared: bool, now: float) -> Ask:
+    """In which order to ask about entries of which none may be used unasked (RFC 9111 §4.3)."""
     _machine_time.unix_s = int(now)
     entries = [_entry(question, position, view, int(now)) for position, view in enumerate(views)]
     state = hishel.IdleClient(options=_options(shared=shared)).next(_request(question), entries)
-    match state:
-        case hishel.FromCache():
-            return Use(views[state.entry.id.int])
-        case hishel.NeedRevalidation():
-            return Ask([views[found.id.int].entry for found in state.revalidating_entries], state)
-        case hishel.CacheMiss():
-            return Ask([], state)
+    asked = state.revalidating_entries if isinstance(state, hishel.NeedRevalidation) else []
+    return Ask([views[found.id.int].entry for found in asked], state)
 
 
 def miss(question: Question, shown: Sequence[StoredEntry], *, shared: bool) -> object:
@@ -95,14 +89,14 @@ def miss(question: Question, shown: Sequence[StoredEntry], *, shared: bool) -> o
     return hishel.IdleClient(options=_options(shared=shared)).next(_request(question), entries)
 
 
-def answer(state: object, response: ResponseHead, directives: Directives) -> Verdict:
+def answer(state: object, response: ResponseHead, control: Control) -> Verdict:
     """Give the origin's response to the state that waits for it (RFC 9111 §3, §4.3.3, §4.4).
 
-    `directives` are the response's, as they are to be obeyed. Raises TypeError for a state that waits for nothing.
+    `control` is the response's, as it is to be obeyed. Raises TypeError for a state that waits for nothing.
     """
     if not isinstance(state, hishel.CacheMiss | hishel.NeedRevalidation):
         raise TypeError(f"no state that waits for a response: {state!r}")
-    following: hishel.AnyState = state.next(_response(response, directives))
+    following: hishel.AnyState = state.next(_response(response, control))
     removed: list[int] = []
     while isinstance(following, hishel.InvalidateEntries):
         removed += [entry_id.int for entry_id in following.entry_ids]
@@ -138,10 +132,10 @@ def _entry(question: Question, position: int, view: View, now: int) -> hishel.En
     )
 
 
-def _response(response: ResponseHead, directives: Directives) -> hishel.Response:
-    headers = _headers(response, (*_VALIDATORS, b"expires"))
-    if directives.values:
-        headers["cache-control"] = directives.serialised()
+def _response(response: ResponseHead, control: Control) -> hishel.Response:
+    headers = _headers(response, (*_VALIDATORS, b"expires") if control.heeds_expires else _VALIDATORS)
+    if control.directives.values:
+        headers["cache-control"] = control.directives.serialised()
     return hishel.Response(response.status, hishel.Headers(headers))
 
 

@@ -7,8 +7,9 @@ age and freshness, the client's own directives and conditions, variants, what is
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 
-from sluicegate.core.caching import conditions, freshness, hishel_machine, vary
+from sluicegate.core.caching import conditions, hishel_machine, ranges, vary
 from sluicegate.core.caching.decisions import (
     Again,
     CacheOptions,
@@ -21,13 +22,15 @@ from sluicegate.core.caching.decisions import (
     Reason,
     Refuse,
     Revalidate,
+    Span,
     Store,
 )
 from sluicegate.core.caching.directives import MAX_SECONDS, Directives, cache_control
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.facts import facts_of
 from sluicegate.core.caching.headers import freshened, stored_form, with_age
 from sluicegate.core.caching.keys import cache_key
-from sluicegate.core.caching.storing import obeyed_directives, refusal
+from sluicegate.core.caching.storing import obeyed_control, refusal
 from sluicegate.core.http import RequestHead, ResponseHead, end_to_end, get
 
 _SUCCESS = range(200, 300)
@@ -59,16 +62,20 @@ def look_up(request: RequestHead, entries: Sequence[StoredEntry], options: Cache
     wanted = _wanted(request)
     if (bypass := _bypass(request)) is not None:
         return _refuse() if "only-if-cached" in wanted else _forward_past(request, entries, bypass)
-    matching = [entry for entry in entries if vary.matches(request, entry)]
-    views = [_view(entry, wanted, options, now) for entry in matching]
-    found = hishel_machine.select(_question(request), views, shared=options.shared, now=now)
-    if isinstance(found, hishel_machine.Use):
-        return _hit(request, found.view.entry, options, now)
+    views = [
+        _view(entry, wanted, options, now)
+        for entry in entries
+        if not facts_of(entry, options).varies or vary.matches(request, entry)
+    ]
+    if usable := [view for view in views if view.usable]:
+        return _hit(request, min(usable, key=_age).entry, options, now)
     if "only-if-cached" in wanted:
         return _refuse()
-    if not matching:
+    if get(request.fields, b"range") is not None:
+        return Forward(request, Reason.RANGE)
+    if not views:
         return Forward(request, Reason.VARY_MISS if entries else Reason.URI_MISS)
-    return _validate(request, found, matching, _why_not(found.candidates[0], wanted, options, now))
+    return _validate(request, views, wanted, options, now)
 
 
 def judge(
@@ -85,15 +92,15 @@ def judge(
         return PassOn(head, Reason.CACHE_OFF)
     request = plan.original if isinstance(plan, Revalidate) else plan.request
     asked = _asked(plan, options)
-    directives = obeyed_directives(response)
-    verdict = hishel_machine.answer(asked.state, response, directives)
+    control = obeyed_control(response, options)
+    verdict = hishel_machine.answer(asked.state, response, control)
     removed = [asked.shown[position].id for position in verdict.remove]
     if verdict.again:
         return Again(Forward(request, plan.reason), removed)
     received = StoredEntry("", request, response, request_time, response_time)
     if verdict.update:
         return _validated([asked.shown[position] for position in verdict.update], received, options, removed)
-    reason = refusal(request, response, directives, options, response_time)
+    reason = refusal(request, response, control, options, response_time)
     if reason is None and not verdict.storable:
         reason = Reason.NOTHING_ALLOWS_STORING
     if request.method == "GET" and (reason is None or response.status in _SUCCESS):
@@ -103,7 +110,7 @@ def judge(
     entry = replace(
         received,
         request=request.with_fields(vary.selecting_fields(request, response)),
-        response=stored_form(response, directives, options, response_time),
+        response=stored_form(response, control.directives, options, response_time),
     )
     return Store(head, entry, Reason.REPLACED if plan.candidates else Reason.STORABLE, removed)
 
@@ -113,10 +120,7 @@ def _bypass(request: RequestHead) -> Reason | None:
     if request.method not in _CACHED_METHODS:
         return Reason.METHOD
     for name, _ in request.fields:
-        lower = name.lower()
-        if lower == b"range":
-            return Reason.RANGE
-        if lower in conditions.FOR_THE_ORIGIN:
+        if name.lower() in conditions.FOR_THE_ORIGIN:
             return Reason.PRECONDITION
     return None
 
@@ -141,30 +145,30 @@ def _wanted(request: RequestHead) -> Directives:
 
 def _view(entry: StoredEntry, wanted: Directives, options: CacheOptions, now: float) -> hishel_machine.View:
     """The entry with the lifetime that the client's directives leave or add (RFC 9111 §5.2.1)."""
-    response = entry.response
-    usable = freshness.lifetime(response, shared=options.shared, response_time=entry.response_time)
-    if "max-stale" in wanted and not freshness.forbids_stale(response, shared=options.shared):
-        usable += MAX_SECONDS if wanted.unqualified("max-stale") else wanted.seconds("max-stale") or 0
-    usable -= wanted.seconds("min-fresh") or 0
-    oldest = wanted.seconds("max-age")
-    usable = usable if oldest is None else min(usable, oldest)
-    must_ask = "no-cache" in wanted or cache_control(response.fields).unqualified("no-cache")
-    return hishel_machine.View(entry, freshness.current_age(entry, now), max(0, usable), must_ask)
+    facts = facts_of(entry, options)
+    usable = facts.lifetime
+    if wanted.values:
+        if "max-stale" in wanted and not facts.forbids_stale:
+            usable += MAX_SECONDS if wanted.unqualified("max-stale") else wanted.seconds("max-stale") or 0
+        usable -= wanted.seconds("min-fresh") or 0
+        oldest = wanted.seconds("max-age")
+        usable = usable if oldest is None else min(usable, oldest)
+    must_ask = facts.must_ask or "no-cache" in wanted
+    return hishel_machine.View(entry, facts.age(now), max(0, usable), must_ask)
+
+
+def _age(view: hishel_machine.View) -> int:
+    return view.age
 
 
 def _why_not(entry: StoredEntry, wanted: Directives, options: CacheOptions, now: float) -> Reason:
     """Why the entry may not be used unasked."""
+    facts = facts_of(entry, options)
     if "no-cache" in wanted:
         return Reason.REQUEST_NO_CACHE
-    if cache_control(entry.response.fields).unqualified("no-cache"):
+    if facts.must_ask:
         return Reason.RESPONSE_NO_CACHE
-    return Reason.REQUEST_TOO_OLD if _ttl(entry, options, now) > 0 else Reason.STALE
-
-
-def _ttl(entry: StoredEntry, options: CacheOptions, now: float) -> int:
-    """For how many seconds the entry is still fresh; negative for how long it has been stale."""
-    lifetime = freshness.lifetime(entry.response, shared=options.shared, response_time=entry.response_time)
-    return lifetime - freshness.current_age(entry, now)
+    return Reason.REQUEST_TOO_OLD if facts.ttl(now) > 0 else Reason.STALE
 
 
 def _question(request: RequestHead) -> hishel_machine.Question:
@@ -172,13 +176,15 @@ def _question(request: RequestHead) -> hishel_machine.Question:
 
 
 def _validate(
-    request: RequestHead, found: hishel_machine.Ask, shown: Sequence[StoredEntry], reason: Reason
+    request: RequestHead, views: Sequence[hishel_machine.View], wanted: Directives, options: CacheOptions, now: float
 ) -> Revalidate | Forward:
     """Ask the origin about the best candidate that it can be asked about; without one, for a new response."""
+    found = hishel_machine.validation(_question(request), views, shared=options.shared, now=now)
+    reason = _why_not(found.candidates[0], wanted, options, now)
     best = next((entry for entry in found.candidates if conditions.has_validator(entry.response)), None)
     if best is None:
         return Forward(request, reason, found.candidates)
-    asked = _Asked(found.state, shown)
+    asked = _Asked(found.state, [view.entry for view in views])
     return Revalidate(conditions.conditional(request, best), request, found.candidates, reason, asked)
 
 
@@ -192,8 +198,20 @@ def _asked(plan: Revalidate | Forward, options: CacheOptions) -> _Asked:
 
 
 def _hit(request: RequestHead, entry: StoredEntry, options: CacheOptions, now: float) -> Hit:
-    ttl = _ttl(entry, options, now)
-    return Hit(entry, _answer_from(entry, request, now), ttl, Reason.FRESH if ttl > 0 else Reason.STALE)
+    facts = facts_of(entry, options)
+    ttl = facts.ttl(now)
+    reason = Reason.FRESH if ttl > 0 else Reason.STALE
+    head = _answer_from(entry, request, facts.age(now))
+    length = entry.body_length
+    if head.status != HTTPStatus.OK or length is None:
+        return Hit(entry, head, ttl, reason)
+    match ranges.wanted_part(request, length, entry.response):
+        case Span() as span:
+            return Hit(entry, ranges.partial(head.fields, span, length), ttl, reason, span)
+        case ranges.Unsatisfiable():
+            return Hit(entry, ranges.unsatisfiable(head.fields, length), ttl, reason)
+        case None:
+            return Hit(entry, head, ttl, reason)
 
 
 def _validated(
@@ -211,13 +229,14 @@ def _validated(
         for entry in updating
     ]
     best = updates[0]
-    head = _answer_from(best, received.request, now)
-    return Freshened(best, head, updates, _ttl(best, options, now), Reason.VALIDATED, removed)
+    facts = facts_of(best, options)
+    head = _answer_from(best, received.request, facts.age(now))
+    return Freshened(best, head, updates, facts.ttl(now), Reason.VALIDATED, removed)
 
 
-def _answer_from(entry: StoredEntry, request: RequestHead, now: float) -> ResponseHead:
+def _answer_from(entry: StoredEntry, request: RequestHead, age_s: int) -> ResponseHead:
     """The stored head with its age; a 304 when the client has the same response already (RFC 9111 §4.3.2)."""
-    fields = with_age(entry.response.fields, freshness.current_age(entry, now))
+    fields = with_age(entry.response.fields, age_s)
     if conditions.unmodified_for(request, entry):
         return conditions.not_modified(fields)
     return replace(entry.response, fields=fields)

@@ -1,6 +1,9 @@
 """What must not be stored, or is not worth it, and why (RFC 9111 §3)."""
 
+from dataclasses import replace
+
 from sluicegate.core.caching import conditions, freshness, vary
+from sluicegate.core.caching.control import Control, control_of
 from sluicegate.core.caching.decisions import CacheOptions, Reason
 from sluicegate.core.caching.directives import Directives, cache_control
 from sluicegate.core.http import RequestHead, ResponseHead, get
@@ -13,18 +16,20 @@ _NOT_WHOLE = frozenset({206, 304})
 """Answers that are stored only together with a response that is there already (§3.3, §4.3.4)."""
 
 
-def obeyed_directives(response: ResponseHead) -> Directives:
-    """The response's directives; `must-understand` annuls `no-store` for a status that we understand (§5.2.2.3)."""
-    directives = cache_control(response.fields)
-    if "must-understand" not in directives or response.status not in _UNDERSTOOD:
-        return directives
-    return Directives({name: values for name, values in directives.values.items() if name != "no-store"})
+def obeyed_control(response: ResponseHead, options: CacheOptions) -> Control:
+    """What governs the response; `must-understand` annuls `no-store` for a status that we understand (§5.2.2.3)."""
+    control = control_of(response, options.targeted)
+    if "must-understand" not in control.directives or response.status not in _UNDERSTOOD:
+        return control
+    values = {name: values for name, values in control.directives.values.items() if name != "no-store"}
+    return replace(control, directives=Directives(values))
 
 
 def refusal(
-    request: RequestHead, response: ResponseHead, directives: Directives, options: CacheOptions, response_time: float
+    request: RequestHead, response: ResponseHead, control: Control, options: CacheOptions, response_time: float
 ) -> Reason | None:
     """Why this response must not or need not be stored; None when nothing stands against it."""
+    directives = control.directives
     understood = response.status not in _NOT_WHOLE and response.status >= _FIRST_FINAL
     authorized = options.shared and get(request.fields, b"authorization") is not None
     rules = (
@@ -36,7 +41,7 @@ def refusal(
         (options.shared and directives.unqualified("private"), Reason.PRIVATE),
         (authorized and not _allows_authorized(directives), Reason.AUTHORIZATION),
         (vary.varies_always(response), Reason.VARIES_ALWAYS),
-        (not _of_use(response, options, response_time), Reason.NO_USE),
+        (not _of_use(response, control, options, response_time), Reason.NO_USE),
     )
     return next((reason for applies, reason in rules if applies), None)
 
@@ -46,8 +51,8 @@ def _allows_authorized(directives: Directives) -> bool:
     return any(name in directives for name in ("public", "s-maxage", "must-revalidate"))
 
 
-def _of_use(response: ResponseHead, options: CacheOptions, response_time: float) -> bool:
+def _of_use(response: ResponseHead, control: Control, options: CacheOptions, response_time: float) -> bool:
     """Whether it can ever be reused: it is fresh for a while, or the origin can be asked about it."""
     if conditions.has_validator(response):
         return True
-    return freshness.lifetime(response, shared=options.shared, response_time=response_time) > 0
+    return freshness.lifetime(response, control, shared=options.shared, response_time=response_time) > 0

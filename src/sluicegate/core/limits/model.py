@@ -33,8 +33,8 @@ class Limit:
 
     @property
     def spacing_s(self) -> float:
-        """The distance that every rate is kept with: the largest spacing of all, 0 without rates (seconds)."""
-        return max((rate.spacing_s for rate in self.rates), default=0.0)
+        """The distance that permits keep while a queue stands: that of the fastest rate, 0 without rates (seconds)."""
+        return min((rate.spacing_s for rate in self.rates), default=0.0)
 
     @property
     def unlimited(self) -> bool:

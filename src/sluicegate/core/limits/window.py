@@ -82,8 +82,9 @@ class Plan:
     """A limit made ready for deciding."""
 
     windows: tuple[Window, ...]
-    slowest: Rate
-    """The rate that sets the pace."""
+    pacer: Rate
+    """The rate that sets the pace: the fastest one. A day's quota is no reason to go slowly while it lasts; when it is
+    spent, its log says so. A rate that is kept by its schedule alone must pace, of course."""
     spacing_s: float
     idle_credit_s: float
 
@@ -110,13 +111,16 @@ class Plan:
 def plan(limit: Limit) -> Plan:
     """The plan that keeps `limit`, which has at least one rate."""
     paces = {rate: _span_s(rate) / rate.count for rate in limit.rates}
-    slowest = max(paces, key=lambda rate: paces[rate])
-    burst = 1 if any(map(_scheduled, limit.rates)) else limit.burst or slowest.count
+    logged = [rate for rate in limit.rates if not _scheduled(rate)]
+    scheduled = [rate for rate in limit.rates if _scheduled(rate)]
+    fastest = min(logged, key=paces.__getitem__, default=None)
+    pacer = max([*scheduled, *([fastest] if fastest is not None else [])], key=paces.__getitem__)
+    burst = 1 if scheduled else limit.burst or pacer.count
     return Plan(
-        windows=tuple(Window(rate, rate.count, _span_s(rate)) for rate in limit.rates if not _scheduled(rate)),
-        slowest=slowest,
-        spacing_s=paces[slowest],
-        idle_credit_s=(burst - 1) * paces[slowest] * (1 + _ROUNDING),
+        windows=tuple(Window(rate, rate.count, _span_s(rate)) for rate in logged),
+        pacer=pacer,
+        spacing_s=paces[pacer],
+        idle_credit_s=(burst - 1) * paces[pacer] * (1 + _ROUNDING),
     )
 
 
@@ -131,7 +135,7 @@ def _span_s(rate: Rate) -> float:
 
 def decide(plan: Plan, nth: Nth, state: State, now: float) -> Verdict:
     """Whether a permit may be given at `now`. The caller then appends `now` to the log and keeps `plan.after(...)`."""
-    ready, rate = plan.due(state), plan.slowest
+    ready, rate = plan.due(state), plan.pacer
     for window in plan.windows:
         oldest = nth(window.count)
         if oldest is not None and oldest + window.span_s > ready:
@@ -182,11 +186,11 @@ def explain(limit: Limit) -> str:
     if limit.unlimited:
         return "No rate applies; only concurrency bounds the requests under way."
     made = plan(limit)
-    pace = f"one request every {made.spacing_s:.4g} s while a queue stands, as {format_rate(made.slowest)} asks"
+    pace = f"one request every {made.spacing_s:.4g} s while a queue stands, as {format_rate(made.pacer)} asks"
     if any(map(_scheduled, limit.rates)):
         return (
             f"A rate of more than {LOG_MAX} keeps no log of every request; it is kept by spacing alone (GCRA with a "
             f"burst of 1): {pace}, and no burst when idle."
         )
-    burst = min([limit.burst or made.slowest.count, *(window.count for window in made.windows)])
+    burst = min([limit.burst or made.pacer.count, *(window.count for window in made.windows)])
     return f"An exact log of requests; a burst of up to {burst} when idle, {pace}."

@@ -1,0 +1,49 @@
+"""What governs the caching of a response: a targeted field, or Cache-Control and Expires (RFC 9213, RFC 9111 §5)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import http_sf
+
+from sluicegate.core.caching.directives import Directives, cache_control
+from sluicegate.core.http import ResponseHead, get_all
+
+_DELTA_SECONDS = frozenset({"max-age", "s-maxage", "stale-if-error", "stale-while-revalidate"})
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The directives to obey, and whether Expires counts where they say nothing of freshness."""
+
+    directives: Directives
+    heeds_expires: bool = True
+
+
+def control_of(response: ResponseHead, targeted: Sequence[bytes]) -> Control:
+    """The first of the fields `targeted` (lower case) that is valid and not empty; else Cache-Control and Expires.
+
+    A targeted field that counts stands in for both of these (RFC 9213 §2.2).
+    """
+    for name in targeted:
+        if (lines := get_all(response.fields, name)) and (directives := _targeted_directives(b", ".join(lines))):
+            return Control(directives, heeds_expires=False)
+    return Control(cache_control(response.fields))
+
+
+def _targeted_directives(value: bytes) -> Directives | None:
+    """A Dictionary of directives (RFC 9213 §2.1); None when it is invalid or empty."""
+    try:
+        members = http_sf.parse(value, tltype="dictionary")
+    except http_sf.StructuredFieldError:
+        return None
+    if not isinstance(members, dict):
+        return None
+    spelt = {name: [_spelt(name, member[0])] for name, member in members.items() if member[0] is not False}
+    return Directives(spelt) if members else None
+
+
+def _spelt(name: str, value: object) -> bytes | None:
+    """A member's value as Cache-Control has it; a lifetime that is no Integer is invalid, which makes it stale."""
+    if value is True:
+        return None
+    return b"" if name in _DELTA_SECONDS and not isinstance(value, int) else str(value).encode("utf-8")
