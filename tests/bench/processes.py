@@ -102,11 +102,11 @@ def serving(name: str, command: Sequence[str | Path], ready: Callable[[], bool],
         yield server
     finally:
         process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):  # nobody of its group is left, which is the rule
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
 
 
 def _await(server: Server, ready: Callable[[], bool]) -> None:

@@ -126,7 +126,7 @@ def sample(row: Row, subject: Subject, origin: Origin, seconds: int) -> Sample:
 
 def misled(row: Row, requests: int, served: int) -> str | None:
     """Why a sample is not of hits, or of misses, given how many requests the origin served meanwhile."""
-    if row.hit and served > ASTRAY * requests + 1:
+    if row.hit and served > ASTRAY * requests:
         return f"{served} of {requests} requests that should have been hits reached the origin"
     if not row.hit and served < requests:
         return f"only {served} of {requests} requests that should have been misses reached the origin"

@@ -9,7 +9,16 @@ from bench.processes import PAGE_BYTES, TICKS_PER_S, BenchError, Stat, family, p
 from support.proxy import wait_until
 
 LINE = "4217 (odd ) (name) S 17 4217 4217 0 -1 4194560 9 0 0 0 250 50 7 7 20 0 3 0 99 123456 321 18446744073709551615 1 1\n"
-CHILD = "import os, time; print(os.fork(), flush=True); time.sleep(600)"
+FORK = "import os, signal; os.fork(); print(os.getpid(), flush=True); signal.pause()"
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+
+
+def has_lines(file, count):
+    return file.read_text().count("\n") >= count
+
+
+def runs(pid):
+    return any(stat.pid == pid and stat.resident_bytes for stat in read_stats())
 
 
 def test_a_process_is_read_from_its_stat_line_whatever_it_is_called():
@@ -29,38 +38,30 @@ def test_a_family_is_a_process_with_all_its_descendants_and_nobody_else():
     assert {stat.pid for stat in family(2, everyone)} == {2, 3, 4}
 
 
-def test_a_server_is_gone_after_its_context_even_when_that_fails(tmp_path):
-    ready = tmp_path / "server.out"
+@pytest.mark.parametrize(("before", "ended_by"), [("", signal.SIGTERM), (DEAF, signal.SIGKILL)])
+def test_a_server_is_gone_with_its_children_after_its_context_however_that_ends(
+    tmp_path, monkeypatch, before, ended_by
+):
+    monkeypatch.setattr("bench.processes.STOP_TIMEOUT_S", 0.1 if before else 60)
+    command = [sys.executable, "-c", before + FORK]
+    forked = tmp_path / "server.out"
 
-    with (
-        pytest.raises(KeyboardInterrupt),
-        serving("server", [sys.executable, "-c", CHILD], ready.read_text, tmp_path) as server,
-    ):
+    with pytest.raises(KeyboardInterrupt), serving("server", command, lambda: has_lines(forked, 2), tmp_path) as server:
+        family_pids = [int(pid) for pid in forked.read_text().split()]
         raise KeyboardInterrupt
 
-    assert server.process.returncode == -signal.SIGTERM
-
-
-def test_a_server_that_does_not_heed_sigterm_is_killed_with_its_children(tmp_path, monkeypatch):
-    monkeypatch.setattr("bench.processes.STOP_TIMEOUT_S", 0.1)
-    deaf = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {CHILD}"
-    ready = tmp_path / "server.out"
-
-    with serving("server", [sys.executable, "-c", deaf], ready.read_text, tmp_path) as server:
-        child = int(ready.read_text().split()[0]) or int(ready.read_text().split()[1])
-
-    assert server.process.returncode == -signal.SIGKILL
-    wait_until(
-        lambda: all(stat.pid != child or not stat.resident_bytes for stat in read_stats()), "the child to be gone"
-    )
+    assert server.process.returncode == -ended_by
+    wait_until(lambda: not any(runs(pid) for pid in family_pids), "the whole family to be gone")
 
 
 def test_a_server_that_ends_instead_of_starting_is_reported_with_what_it_said(tmp_path):
     command = [sys.executable, "-c", "raise SystemExit('the port is taken')"]
 
-    with pytest.raises(BenchError, match="server ended with exit code 1: the port is taken"):
-        with serving("server", command, lambda: False, tmp_path):
-            pass
+    with (
+        pytest.raises(BenchError, match="server ended with exit code 1: the port is taken"),
+        serving("server", command, lambda: False, tmp_path),
+    ):
+        pytest.fail("it did start")
 
 
 def test_a_missing_program_is_reported_with_the_cure():

@@ -18,5 +18,5 @@ def test_misses_that_do_not_reach_the_origin_are_complained_about():
     assert "only 999 of 1000" in misled(ROW["misses"], 1000, 999)
 
 
-def test_a_large_body_that_is_a_hit_never_reaches_the_origin_again():
-    assert misled(ROW["body-hit"], 1, 1) is None or "1 of 1" in misled(ROW["body-hit"], 1, 1)
+def test_not_even_one_large_body_that_should_be_a_hit_may_reach_the_origin():
+    assert "1 of 1" in misled(ROW["body-hit"], 1, 1)

@@ -46,6 +46,13 @@ def test_cache_modes():
     }
 
 
+def test_targeted_fields_are_looked_for_in_any_case():
+    assert cache_options(settings(cache={"targeted": ["CDN-Cache-Control", "X"]})).targeted == (
+        b"cdn-cache-control",
+        b"x",
+    )
+
+
 def test_no_entry_is_larger_than_the_cache():
     assert max_entry_size(settings(cache={"max_size": "1GiB"})) == 2**30
     assert max_entry_size(settings(cache={"max_entry_size": "1MiB"})) == 2**20

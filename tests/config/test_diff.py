@@ -25,7 +25,7 @@ def test_what_takes_effect_live():
             "log": {"level": "debug"},
             "https": {"mode": "tunnel", "tunnel": ["x.example"]},
             "access": {"allow": ["10.0.0.0/8"]},
-            "cache": {"mode": "off", "max_size": "1GiB"},
+            "cache": {"mode": "off", "max_size": "1GiB", "targeted": "CDN-Cache-Control"},
             "upstream": {"idle_timeout": "5s"},
         },
     )
@@ -40,6 +40,7 @@ def test_what_takes_effect_live():
         'limits.hosts."new.example"',
         "cache.mode",
         "cache.max_size",
+        "cache.targeted",
         "https.mode",
         "https.tunnel",
         "upstream.idle_timeout",

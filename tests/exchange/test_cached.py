@@ -151,3 +151,33 @@ async def test_a_hit_whose_body_is_gone_is_fetched_again(monkeypatch):
         whole = await bench.ask(origin.url + "/a")
 
     assert (whole.status, whole.body, whole.call.cache) == (200, b"hello", "miss")
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "body", "content_range"),
+    [
+        (b"bytes=1-3", 206, b"ell", "bytes 1-3/5"),
+        (b"bytes=-2", 206, b"lo", "bytes 3-4/5"),
+        (b"bytes=5-", 416, b"", "bytes */5"),
+        (b"bytes=0-1,3-4", 200, b"hello", None),
+    ],
+)
+async def test_rfc9110_14_a_range_of_what_is_stored_is_answered_from_the_cache(asked, status, body, content_range):
+    async with ScriptedOrigin(stored()) as origin, engine_bench() as bench:
+        await bench.ask(origin.url + "/a")
+        part = await bench.ask(origin.url + "/a", fields=[(b"Range", asked)])
+        condition = await bench.ask(origin.url + "/a", fields=[(b"Range", asked), (b"If-Range", b'"other"')])
+
+    assert (part.status, part.body, part.call.cache) == (status, body, "hit")
+    assert part.get("content-range") == content_range
+    assert (condition.status, condition.body) == (200, b"hello")
+    assert len(origin.log) == 1
+
+
+async def test_rfc9213_a_targeted_field_decides_instead_of_cache_control():
+    fields = [("Cache-Control", "no-store"), ("CDN-Cache-Control", "max-age=60")]
+    options = CacheOptions(targeted=(b"cdn-cache-control",))
+    async with ScriptedOrigin(stored(fields=fields)) as origin, engine_bench(options=options) as bench:
+        wholes = [await bench.ask(origin.url + "/a") for _ in range(2)]
+
+    assert [whole.call.cache for whole in wholes] == ["miss", "hit"]

@@ -1,7 +1,7 @@
 """The nouns of HTTP as plain data: URLs, header lists, heads of messages."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 type Field = tuple[bytes, bytes]
 type FieldList = list[Field]
@@ -63,7 +63,7 @@ class RequestHead:
 
     def with_fields(self, fields: FieldList) -> "RequestHead":
         """The same request with another header section."""
-        return replace(self, fields=fields)
+        return RequestHead(self.method, self.origin, self.target, fields)
 
 
 @dataclass(slots=True)

@@ -23,11 +23,13 @@ from sluicegate.core.events import CacheDecided
 from sluicegate.core.http import RequestHead, ResponseHead
 from sluicegate.core.ports import BodyReader, CacheStore, EventSink, OnInterim
 from sluicegate.errors import CacheStoreError
-from sluicegate.exchange.bodies import BytesBody, drain
+from sluicegate.exchange.bodies import BytesBody, SlicedBody, drain
 from sluicegate.exchange.call import Answer, Call
 from sluicegate.exchange.forward import Forwarder, Received
 
 NOT_MODIFIED = 304
+BODYLESS = frozenset({NOT_MODIFIED, 416})
+"""Statuses that the policy answers with, from a stored response and without its body."""
 
 
 class CachedForwarder:
@@ -67,7 +69,11 @@ class CachedForwarder:
     async def _hit(self, call: Call, hit: Hit) -> Answer | None:
         """The stored response; None when its body turns out to be gone."""
         body = await self._body_of(hit.entry, hit.head, call.request.method)
-        return None if body is None else self._told(call, hit, None, hit.head, body)
+        if body is None:
+            return None
+        if hit.span is not None:
+            body = SlicedBody(body, hit.span.start, hit.span.end)
+        return self._told(call, hit, None, hit.head, body)
 
     async def _forwarded(self, call: Call, key: str, plan: Revalidate | Forward, on_interim: OnInterim) -> Answer:
         """Ask the origin until its answer can be used: twice at most, when what was to be validated is gone."""
@@ -124,7 +130,7 @@ class CachedForwarder:
 
     async def _body_of(self, entry: StoredEntry, head: ResponseHead, method: str) -> BodyReader | None:
         """The stored body; None when it is gone, and then the entry is too."""
-        if method == "HEAD" or head.status == NOT_MODIFIED:
+        if method == "HEAD" or head.status in BODYLESS:
             return BytesBody()
         try:
             return await self._store.open_body(entry)

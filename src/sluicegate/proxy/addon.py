@@ -31,7 +31,7 @@ from sluicegate.proxy.conversation import Conversation, access_line
 from sluicegate.proxy.lane import Lane, Turn, placeholder
 from sluicegate.proxy.reader import Incoming
 from sluicegate.proxy.request_ids import request_ids
-from sluicegate.proxy.tls import refused_certificate
+from sluicegate.proxy.tls import LEFT_AFTER_HANDSHAKE, refused_certificate
 from sluicegate.proxy.wayside import Wayside
 
 _logger = logging.getLogger(__name__)
@@ -40,6 +40,9 @@ PERMITTED = "sluicegate_permitted"
 """Marks a flow whose permit has been taken."""
 OPTIONS = {"connection_strategy": "lazy", "upstream_cert": False, "http2": False}
 """Lazy, and without a look at the origin's certificate: a hit must not open a connection. HTTP/1.1 towards clients."""
+
+SPEECHLESS_S = 2.0
+"""Who leaves this soon after the handshake, without a request, does not trust us; browsers keep spare connections longer."""
 
 
 @dataclass(slots=True)
@@ -74,6 +77,8 @@ class SluicegateAddon:
         self._active: set[Conversation] = set()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._permitted: set[str] = set()
+        self._unheard: dict[str, tuple[str, float]] = {}
 
     @property
     def header_limit(self) -> int:
@@ -165,6 +170,7 @@ class SluicegateAddon:
     async def _layer(self, context: Context, data: bytes) -> layer.Layer | None:
         if not data:
             return None
+        self._unheard.pop(context.client.id, None)
         in_tunnel = context.server.address is not None
         if starts_tls(data):
             if not in_tunnel or context.client.tls or not self.services.interception.tunnels(_host(context)):
@@ -172,11 +178,12 @@ class SluicegateAddon:
             return self._carried(context)
         if not in_tunnel or starts_http(data):
             return Lane(context, self)
-        try:
-            await self.services.wayside.permit(self._call(context, placeholder(context)))
-        except ExchangeError as error:
-            _logger.warning("a tunnel to %s was closed: %s", _host(context), error)
-            return Closed(context)
+        if context.client.id not in self._permitted:
+            try:
+                await self.services.wayside.permit(self._call(context, placeholder(context)))
+            except ExchangeError as error:
+                _logger.warning("a tunnel to %s was closed: %s", _host(context), error)
+                return Closed(context)
         return self._carried(context)
 
     def _carried(self, context: Context) -> layer.Layer:
@@ -199,6 +206,7 @@ class SluicegateAddon:
             wayside.check(call.request.origin.host, call.request.fields)
             if self.services.interception.tunnels(call.request.origin.host):
                 await wayside.permit(call)
+                self._permitted.add(flow.client_conn.id)
                 call.cache = "tunnel"
                 self._told(call, 200)
         except Exception as error:
@@ -267,8 +275,23 @@ class SluicegateAddon:
         """Say why intercepted TLS failed, and the cure."""
         error = data.conn.error or ""
         if error and error != "connection closed early":
-            host = data.context.client.sni or _host(data.context)
-            self._events.emit(refused_certificate(error, host, _peer(data.context.client), self.services.authority))
+            client = data.context.client
+            self._tell_refusal(client, client.sni or _host(data.context), error)
+
+    def tls_established_client(self, data: tls.TlsData) -> None:
+        """From here on a client that trusts us says something."""
+        client = data.context.client
+        self._unheard[client.id] = (client.sni or _host(data.context), self._clock.now())
+
+    def client_disconnected(self, client: connection.Client) -> None:
+        """Some clients (those on GnuTLS) look at our certificate after the handshake only, and leave without a word."""
+        self._permitted.discard(client.id)
+        host, since = self._unheard.pop(client.id, ("", 0.0))
+        if host and not self.draining and self._clock.now() - since < SPEECHLESS_S:
+            self._tell_refusal(client, host, LEFT_AFTER_HANDSHAKE)
+
+    def _tell_refusal(self, client: connection.Client, host: str, error: str) -> None:
+        self._events.emit(refused_certificate(error, host, _peer(client), self.services.authority))
 
     def _flow_call(self, flow: http.HTTPFlow) -> Call:
         peer = flow.client_conn.peername

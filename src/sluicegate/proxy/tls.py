@@ -4,7 +4,8 @@ from pathlib import Path
 
 from sluicegate.core.events import Level, Notice, Stage
 
-UNTRUSTED = ("unknown ca", "bad certificate", "certificate unknown", "does not trust")
+LEFT_AFTER_HANDSHAKE = "The client left right after the handshake, without a request."
+UNTRUSTED = ("unknown ca", "bad certificate", "certificate unknown", "does not trust", LEFT_AFTER_HANDSHAKE.lower())
 
 
 def refused_certificate(error: str, host: str, client: str, authority: Path) -> Notice:

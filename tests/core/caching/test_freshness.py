@@ -1,6 +1,7 @@
 import pytest
 
 from sluicegate.core.caching import freshness
+from sluicegate.core.caching.control import control_of
 from sluicegate.core.caching.directives import format_date
 from sluicegate.core.caching.entry import StoredEntry
 from support.messages import request, response
@@ -17,31 +18,24 @@ def date(delta_s: float = 0.0) -> str:
 
 
 def lifetime(headers: str, *, shared: bool = True, status: int = 200) -> int:
-    return freshness.lifetime(response(headers, status=status), shared=shared, response_time=NOW)
+    head = response(headers, status=status)
+    return freshness.lifetime(head, control_of(head, ()), shared=shared, response_time=NOW)
 
 
 def test_rfc9111_4_2_3_received_age_counts():
-    assert freshness.current_age(entry("Age: 5000"), NOW) == 5000
-
-
-def test_rfc9111_4_2_3_time_in_the_cache_counts():
-    assert freshness.current_age(entry(f"Date: {date()}\nAge: 5"), NOW + 10) == 15
+    assert freshness.initial_age(entry("Age: 5000")) == 5000
 
 
 def test_rfc9111_4_2_3_time_under_way_counts():
-    assert freshness.current_age(entry(sent=NOW - 7), NOW) == 7
+    assert freshness.initial_age(entry(sent=NOW - 7)) == 7
 
 
 def test_rfc9111_4_2_3_an_old_date_counts_where_age_says_less():
-    assert freshness.current_age(entry(f"Date: {date(-100)}\nAge: 5"), NOW) == 100
+    assert freshness.initial_age(entry(f"Date: {date(-100)}\nAge: 5")) == 100
 
 
 def test_an_origin_whose_clock_is_fast_makes_nothing_younger_than_it_is():
-    assert freshness.current_age(entry(f"Date: {date(+100)}"), NOW + 10) == 10
-
-
-def test_a_clock_set_back_makes_nothing_negative():
-    assert freshness.current_age(entry(), NOW - 1000) == 0
+    assert freshness.initial_age(entry(f"Date: {date(+100)}")) == 0
 
 
 def test_rfc9111_4_2_1_s_maxage_is_for_shared_caches_only():
@@ -90,7 +84,7 @@ def test_nothing_said_is_not_fresh():
     ],
 )
 def test_rfc9111_4_2_4_who_forbids_a_stale_answer(directive, shared, private):
-    head = response(f"Cache-Control: {directive}")
+    control = control_of(response(f"Cache-Control: {directive}"), ())
 
-    assert freshness.forbids_stale(head, shared=True) is shared
-    assert freshness.forbids_stale(head, shared=False) is private
+    assert freshness.forbids_stale(control, shared=True) is shared
+    assert freshness.forbids_stale(control, shared=False) is private

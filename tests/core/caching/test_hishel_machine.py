@@ -3,9 +3,9 @@ import time
 import pytest
 
 from sluicegate.core.caching import hishel_machine
-from sluicegate.core.caching.directives import cache_control
+from sluicegate.core.caching.control import control_of
 from sluicegate.core.caching.entry import StoredEntry
-from sluicegate.core.caching.hishel_machine import Ask, Question, Use, Verdict, View
+from sluicegate.core.caching.hishel_machine import Ask, Question, Verdict, View
 from support.messages import request, response
 
 GET = Question("GET", "http://example.com/a")
@@ -16,41 +16,38 @@ def view(headers: str = 'ETag: "a"', *, age: int = 0, lifetime: int = 60, no_cac
     return View(StoredEntry("id", request(), response(headers), 0, 0), age, lifetime, no_cache)
 
 
-def select(*views: View) -> Use | Ask:
-    return hishel_machine.select(GET, views, shared=True, now=LONG_AGO)
+def asked_about(*views: View) -> Ask:
+    return hishel_machine.validation(GET, views, shared=True, now=LONG_AGO)
 
 
 def answered(state: object, headers: str, status: int) -> Verdict:
     head = response(headers, status=status)
-    return hishel_machine.answer(state, head, cache_control(head.fields))
+    return hishel_machine.answer(state, head, control_of(head, ()))
+
+
+def test_an_entry_is_usable_until_its_lifetime_is_over_or_when_it_need_not_be_asked_about():
+    assert view(age=59).usable
+    assert not view(age=60).usable
+    assert not view(age=0, no_cache=True).usable
 
 
 def test_the_time_given_counts_and_not_the_machines():
-    assert isinstance(select(view(age=59)), Use)
-    assert isinstance(select(view(age=60)), Ask)
+    assert asked_about(view(age=60)).candidates != []
     assert time.time() > LONG_AGO + 60
-
-
-def test_the_youngest_of_the_usable_entries_is_used():
-    older, younger = view(age=20), view(age=10)
-
-    assert select(older, younger) == Use(younger)
 
 
 def test_candidates_come_best_first_and_verdicts_name_the_positions_shown():
     older, younger = view('ETag: "old"', age=90), view('ETag: "new"', age=80)
 
-    asked = select(older, younger)
+    asked = asked_about(older, younger)
 
-    assert isinstance(asked, Ask)
     assert asked.candidates == [younger.entry, older.entry]
     assert answered(asked.state, 'ETag: "old"', 304) == Verdict(update=(0,), remove=(1,))
 
 
 def test_a_304_that_matches_nothing_asks_again():
-    asked = select(view(age=90))
+    asked = asked_about(view(age=90))
 
-    assert isinstance(asked, Ask)
     assert answered(asked.state, 'ETag: "other"', 304) == Verdict(again=True, remove=(0,))
 
 
@@ -70,4 +67,4 @@ def test_unquoted_lists_of_field_names_do_not_hide_what_follows():
 
 def test_only_a_state_that_waits_takes_a_response():
     with pytest.raises(TypeError):
-        hishel_machine.answer("nothing", response(), cache_control([]))
+        hishel_machine.answer("nothing", response(), control_of(response(), ()))

@@ -1,17 +1,15 @@
 import pytest
 
 from sluicegate.core.caching.decisions import CacheOptions, Reason
-from sluicegate.core.caching.storing import obeyed_directives, refusal
+from sluicegate.core.caching.storing import obeyed_control, refusal
 from support.messages import request, response
 
 NOW = 1_800_000_000.0
 
 
 def why(headers: str, *, asked: str = "", method: str = "GET", status: int = 200, shared: bool = True) -> Reason | None:
-    head = response(headers, status=status)
-    return refusal(
-        request(headers=asked, method=method), head, obeyed_directives(head), CacheOptions(shared=shared), NOW
-    )
+    head, options = response(headers, status=status), CacheOptions(shared=shared)
+    return refusal(request(headers=asked, method=method), head, obeyed_control(head, options), options, NOW)
 
 
 def test_a_response_that_is_fresh_or_can_be_validated_may_be_stored():

@@ -36,10 +36,10 @@ def _targeted_directives(value: bytes) -> Directives | None:
         members = http_sf.parse(value, tltype="dictionary")
     except http_sf.StructuredFieldError:
         return None
-    if not isinstance(members, dict):
+    if not isinstance(members, dict) or not members:
         return None
-    spelt = {name: [_spelt(name, member[0])] for name, member in members.items() if member[0] is not False}
-    return Directives(spelt) if members else None
+    values = {name: member[0] if isinstance(member, tuple) else member for name, member in members.items()}
+    return Directives({name: [_spelt(name, value)] for name, value in values.items() if value is not False})
 
 
 def _spelt(name: str, value: object) -> bytes | None:

@@ -43,9 +43,7 @@ def facts_of(entry: StoredEntry, options: CacheOptions) -> Facts:
     facts = Facts(
         options=options,
         control=control,
-        lifetime=freshness.lifetime(
-            entry.response, control, shared=options.shared, response_time=entry.response_time
-        ),
+        lifetime=freshness.lifetime(entry.response, control, shared=options.shared, response_time=entry.response_time),
         must_ask=control.directives.unqualified("no-cache"),
         forbids_stale=freshness.forbids_stale(control, shared=options.shared),
         varies=bool(vary.varied_names(entry.response)),
