@@ -83,10 +83,11 @@ def as_json(results: Results, reference: str) -> list[dict[str, object]]:
 
 
 def table(results: Results, subjects: Sequence[str], reference: str) -> str:
-    """Figures of every subject, each beside its ratio to the reference; `~` marks the noisy ones."""
+    """Figures of every subject, each beside its ratio to the reference, and what the marks mean."""
     head = ["", *(word for subject in subjects for word in (subject, f"/{reference}"))]
     body = [_line(metric, of_subject, subjects, reference) for metric, of_subject in results.samples.items()]
-    return _aligned([head, *body])
+    legend = f"/{reference}: ratio to it, within each round; ↓ less is better; ~ rounds differ by more than {NOISY:.0%}"
+    return f"{_aligned([head, *body])}\n\n{legend}"
 
 
 def _rounds(of_subject: Mapping[str, Series]) -> list[int]:
@@ -94,7 +95,7 @@ def _rounds(of_subject: Mapping[str, Series]) -> list[int]:
 
 
 def _line(metric: Metric, of_subject: Mapping[str, Series], subjects: Sequence[str], reference: str) -> list[str]:
-    words = [f"{metric.title}{' (less is better)' if metric.less_is_better else ''}"]
+    words = [f"{metric.title}{' ↓' if metric.less_is_better else ''}"]
     for subject in subjects:
         series = of_subject.get(subject, {})
         compared = ratio(series, of_subject.get(reference, {}))

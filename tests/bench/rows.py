@@ -71,7 +71,7 @@ def throughput(row: Row, subject: Subject, url: str, seconds: int) -> Sample:
     cpu_us = (subject.server.cpu_s() - cpu_before) * 1e6 / report.requests
     note = f", limit {LIMITED_RATE}" if row.host == LIMITED_HOST else ""
     rate = Metric(f"{row.name}.rate", f"{row.kind} rate{note}, 1/s")
-    cpu = Metric(f"{row.name}.cpu", f"CPU of a {row.kind}{note}, us", less_is_better=True)
+    cpu = Metric(f"{row.name}.cpu", f"CPU of a {row.kind}{note}, µs", less_is_better=True)
     return Sample(report.requests, {rate: report.per_second, cpu: cpu_us}, report.errors)
 
 
@@ -103,7 +103,7 @@ ROWS = (
 def latency_metrics(row: Row, prefix: str = "") -> list[Metric]:
     """The median and the slow end."""
     return [
-        Metric(f"{row.name}.{prefix}{quantile}", f"{prefix}{quantile} of a {row.kind}, us", less_is_better=True)
+        Metric(f"{row.name}.{prefix}{quantile}", f"{prefix}{quantile} of a {row.kind}, µs", less_is_better=True)
         for quantile in ("p50", "p99")
     ]
 

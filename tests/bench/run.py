@@ -36,6 +36,8 @@ from bench.rows import (  # noqa: E402 - the same
 from bench.subjects import NGINX, PROXIES, SQUID, Origin, Subject, origin  # noqa: E402 - the same
 
 MIB = 1024 * 1024
+BUSY = 0.25
+"""A load average above this part of the processors, before the start, is worth a warning."""
 
 
 def main() -> int:
@@ -56,6 +58,8 @@ def main() -> int:
     order = [name for name in (*PROXIES, NGINX) if any(name in samples for samples in results.samples.values())]
     print(table(results, order, SQUID))
     write_json(options, results, load_before)
+    if load_before[0] > BUSY * (os.cpu_count() or 1):
+        print(f"bench: the machine was busy (load {load_before[0]:.1f}): do not trust the figures", file=sys.stderr)
     for error in results.errors:
         print(f"bench: {error}", file=sys.stderr)
     return 1 if results.errors else 0

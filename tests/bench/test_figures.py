@@ -5,8 +5,8 @@ import pytest
 from bench.figures import Metric, Results, as_json, figure, is_noisy, middle, ratio, table
 
 RATE = Metric("rate", "rate, 1/s")
-DELAY = Metric("delay", "delay, us", less_is_better=True)
-ADDED = Metric("added", "added delay, us")
+DELAY = Metric("delay", "delay, µs", less_is_better=True)
+ADDED = Metric("added", "added delay, µs")
 
 
 def results_of(metric, **of_subject):
@@ -74,7 +74,7 @@ def test_a_figure_shows_the_digits_that_mean_something(value, text):
 def test_the_table_shows_each_figure_beside_its_ratio_and_marks_the_noisy_ones():
     results = results_of(RATE, ours={1: 50.0, 2: 80.0}, theirs={1: 100.0, 2: 100.0})
 
-    head, line = table(results, ["ours", "theirs"], "theirs").splitlines()
+    head, line, *_ = table(results, ["ours", "theirs"], "theirs").splitlines()
 
     assert head.split() == ["ours", "/theirs", "theirs", "/theirs"]
     assert line.split() == ["rate,", "1/s", "65.0~", "0.65", "100", "1.00"]
@@ -85,7 +85,7 @@ def test_the_table_says_where_less_is_better_and_leaves_gaps_for_what_was_not_me
 
     line = table(results, ["ours", "theirs"], "theirs").splitlines()[1]
 
-    assert line.split() == ["delay,", "us", "(less", "is", "better)", "5.00", "-", "-", "-"]
+    assert line.split() == ["delay,", "µs", "↓", "5.00", "-", "-", "-"]
 
 
 def test_the_json_holds_every_sample_and_null_for_the_rounds_that_failed():

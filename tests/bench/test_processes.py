@@ -45,12 +45,18 @@ def test_a_server_is_gone_with_its_children_after_its_context_however_that_ends(
     monkeypatch.setattr("bench.processes.STOP_TIMEOUT_S", 0.1 if before else 60)
     command = [sys.executable, "-c", before + FORK]
     forked = tmp_path / "server.out"
+    servers, family_pids = [], []
 
-    with pytest.raises(KeyboardInterrupt), serving("server", command, lambda: has_lines(forked, 2), tmp_path) as server:
-        family_pids = [int(pid) for pid in forked.read_text().split()]
-        raise KeyboardInterrupt
+    def interrupted():
+        with serving("server", command, lambda: has_lines(forked, 2), tmp_path) as server:
+            family_pids.extend(int(pid) for pid in forked.read_text().split())
+            servers.append(server)
+            raise KeyboardInterrupt
 
-    assert server.process.returncode == -ended_by
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+    assert [server.process.returncode for server in servers] == [-ended_by]
     wait_until(lambda: not any(runs(pid) for pid in family_pids), "the whole family to be gone")
 
 

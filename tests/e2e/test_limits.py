@@ -244,15 +244,16 @@ def held_relay(host, port, go_on):
 async def test_a_killed_proxy_has_forgotten_nothing_when_it_is_started_again(tmp_path):
     limits = {"hosts": {"127.0.0.1": {"rates": ["10/6second"], "concurrency": 20}}}
     with Stopwatch("127.0.0.1") as origin:
+        wanted = urls(origin)
         with running_proxy(tmp_path, limits=limits) as first:
-            await crowd(first, itertools.islice(urls(origin), 10))
-            waiting = asyncio.gather(crowd(first, itertools.islice(urls(origin), 5)), return_exceptions=True)
+            await crowd(first, itertools.islice(wanted, 10))
+            waiting = asyncio.gather(crowd(first, itertools.islice(wanted, 5)), return_exceptions=True)
             await queued(first, "127.0.0.1", at_least=5)
             first.process.kill()
             first.process.wait()
             await waiting
         with running_proxy(tmp_path, limits=limits) as second:
-            replies = await crowd(second, itertools.islice(urls(origin), 5))
+            replies = await crowd(second, itertools.islice(wanted, 5))
 
     assert [reply.status for reply in replies] == [200] * 5
     assert len(origin.times()) == 15

@@ -128,11 +128,13 @@ def test_a_chunked_download_leaves_memory_flat(proxy):
 
 def test_an_upload_of_1_gib_leaves_memory_flat(proxy):
     before = proxy.peak_rss()
-    with ThreadedOrigin(counting) as origin:
-        with ask(proxy, f"{origin.url}/upload", "PUT", f"Content-Length: {GIB}") as connection:
-            assert upload(connection, GIB) == GIB
-            assert head_of(connection).startswith(b"HTTP/1.1 200 ")
-            assert connection.recv(20) == str(GIB).encode()
+    with (
+        ThreadedOrigin(counting) as origin,
+        ask(proxy, f"{origin.url}/upload", "PUT", f"Content-Length: {GIB}") as connection,
+    ):
+        assert upload(connection, GIB) == GIB
+        assert head_of(connection).startswith(b"HTTP/1.1 200 ")
+        assert connection.recv(20) == str(GIB).encode()
 
     assert proxy.peak_rss() - before < ROOM
 

@@ -34,9 +34,10 @@ LIMITS = {
         "127.0.0.7": ONCE,
         "127.0.0.8": ONCE,
         "127.0.0.9": ONCE,
+        "127.0.0.15": {"rates": ["1/30second"]},
     },
 }
-TUNNELLED = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.14"]
+TUNNELLED = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.14", "127.0.0.15"]
 CACHEABLE = answer(response(body=b"kept", fields=[("Cache-Control", "max-age=600")]))
 TRAVEL_S = 0.1
 """A tunnel's permit is taken at CONNECT, and its first byte still has to come from the client: how uneven that may be."""
@@ -97,6 +98,17 @@ async def echoing_websockets(host, certificate=None):
         yield f"{'ws' if context is None else 'wss'}://{host}:{port}/"
 
 
+async def through_a_tunnel(proxy, origin):
+    """A tunnel that is opened, and closed at once."""
+    async with Tunnel.open(proxy, origin.host, origin.port):
+        pass
+
+
+def waiting_at(proxy, host):
+    """How many wait for a permit of `host`."""
+    return sum(limit["queue"] for limit in proxy.status()["limits"] if limit["key"] == host)
+
+
 async def assert_echoes(url, proxy):
     context = trusting(proxy.ca) if url.startswith("wss:") else None
     async with connect(url, proxy=proxy.url, ssl=context) as connection:
@@ -144,15 +156,10 @@ async def test_two_tunnels_to_a_host_of_one_a_second_are_a_second_apart(proxy):
 
 async def test_a_tunnel_is_refused_at_connect_when_the_queue_is_full(proxy):
     async with ScriptedOrigin(echo, host="127.0.0.3") as origin:
-
-        async def wait_in_the_queue():
-            async with Tunnel.open(proxy, origin.host, origin.port):
-                pytest.fail("it was to wait for half a minute")
-
         async with Tunnel.open(proxy, origin.host, origin.port) as first:
             assert first.status == 200
-            waiting = spawn(wait_in_the_queue(), name="the one that waits")
-            await eventually(lambda: [limit["queue"] for limit in proxy.status()["limits"]] == [1])
+            waiting = spawn(through_a_tunnel(proxy, origin), name="the one that waits")
+            await eventually(lambda: waiting_at(proxy, origin.host) == 1)
 
             async with Tunnel.open(proxy, origin.host, origin.port) as refused:
                 assert refused.status == 429
@@ -165,6 +172,19 @@ async def test_a_tunnel_is_refused_at_connect_when_the_queue_is_full(proxy):
             waiting.cancel()
             await asyncio.wait([waiting])
         assert origin.accepted == 0
+
+
+async def test_a_client_that_leaves_while_its_tunnel_waits_spends_nothing(proxy):
+    async with ScriptedOrigin(echo, host="127.0.0.15") as origin:
+        await through_a_tunnel(proxy, origin)
+        impatient = spawn(through_a_tunnel(proxy, origin), name="the one that leaves")
+        await eventually(lambda: waiting_at(proxy, origin.host) == 1)
+        impatient.cancel()
+        await eventually(lambda: waiting_at(proxy, origin.host) == 0)
+
+        gone = proxy.await_log(event="access", host=origin.host, status=0)
+        assert (gone["method"], gone["error"]) == ("CONNECT", "client_gone")
+        assert len(proxy.log_lines(event="permit", host=origin.host)) == 1
 
 
 async def test_a_tunnel_of_any_bytes_costs_one_permit_at_a_tunnelled_host(proxy):

@@ -5,6 +5,7 @@ from sluicegate.core.events import Access
 from sluicegate.errors import BadRequest
 from sluicegate.proxy.conversation import Conversation
 from sluicegate.proxy.feed import ClientBody
+from sluicegate.proxy.outbox import Outbox
 from sluicegate.proxy.reader import Incoming
 from support.engine import engine_bench
 from support.origin import ScriptedOrigin, answer, response
@@ -17,15 +18,23 @@ def converse(bench, url, *, ended=None, expects=False, **options):
     incoming = Incoming(
         call.request, call.body, keep_alive=True, http_10=False, expects_continue=expects, host_matches=True
     )
-    return Conversation(
-        bench.engine, call, incoming, clock=SystemClock(), events=bench.events, on_end=ended or (lambda _: None)
+    outbox = Outbox()
+    conversation = Conversation(
+        bench.engine,
+        call,
+        incoming,
+        outbox,
+        clock=SystemClock(),
+        events=bench.events,
+        on_end=ended or (lambda _: None),
     )
+    return conversation, outbox
 
 
-async def collect(conversation):
+async def collect(outbox):
     pieces, last = [], False
     while not last:
-        piece, last = await conversation.take()
+        piece, last = await outbox.take()
         pieces.append(piece)
     return b"".join(pieces)
 
@@ -33,9 +42,9 @@ async def collect(conversation):
 async def test_a_small_answer_is_taken_whole():
     async with ScriptedOrigin(STORED) as origin, engine_bench() as bench:
         ended = []
-        conversation = converse(bench, origin.url + "/a", ended=ended.append)
+        conversation, outbox = converse(bench, origin.url + "/a", ended=ended.append)
         conversation.start()
-        sent = await collect(conversation)
+        sent = await collect(outbox)
 
     assert sent.startswith(b"HTTP/1.1 200 OK\r\n")
     assert sent.endswith(b"\r\n\r\nhello")
@@ -47,9 +56,9 @@ async def test_a_small_answer_is_taken_whole():
 
 async def test_the_entry_is_stored_by_the_time_the_client_has_its_last_byte():
     async with ScriptedOrigin(STORED) as origin, engine_bench() as bench:
-        conversation = converse(bench, origin.url + "/a")
+        conversation, outbox = converse(bench, origin.url + "/a")
         conversation.start()
-        await collect(conversation)
+        await collect(outbox)
         conversation.abandon()
         again = await bench.ask(origin.url + "/a")
 
@@ -62,11 +71,11 @@ async def test_a_client_that_leaves_while_it_waits_ends_the_exchange():
         await peer.gone()
 
     async with ScriptedOrigin(silent) as origin, engine_bench() as bench:
-        conversation = converse(bench, origin.url + "/a")
+        conversation, outbox = converse(bench, origin.url + "/a")
         conversation.start()
         await origin.until(lambda server: server.log != [])
         conversation.abandon()
-        assert await collect(conversation) == b""
+        assert await collect(outbox) == b""
         await origin.until(lambda server: server.open == 0)
 
     assert conversation.close_after
@@ -81,9 +90,9 @@ async def test_an_answer_that_is_cut_short_cuts_the_connection():
         await peer.drain()
 
     async with ScriptedOrigin(cut) as origin, engine_bench() as bench:
-        conversation = converse(bench, origin.url + "/a")
+        conversation, outbox = converse(bench, origin.url + "/a")
         conversation.start()
-        sent = await collect(conversation)
+        sent = await collect(outbox)
 
     assert sent.endswith(b"half")
     assert conversation.close_after
@@ -93,22 +102,22 @@ async def test_an_answer_that_is_cut_short_cuts_the_connection():
 async def test_100_continue_comes_once_the_origin_is_being_sent_the_request():
     async with ScriptedOrigin(STORED) as origin, engine_bench() as bench:
         body = ClientBody(3, pause=lambda: None, resume=lambda: None)
-        conversation = converse(bench, origin.url + "/a", method="PUT", body=body, expects=True)
+        conversation, outbox = converse(bench, origin.url + "/a", method="PUT", body=body, expects=True)
         conversation.start()
-        first, last = await conversation.take()
+        first, last = await outbox.take()
         assert (first, last) == (b"HTTP/1.1 100 Continue\r\n\r\n", False)
         body.feed(b"abc")
         body.end()
-        await collect(conversation)
+        await collect(outbox)
 
     assert origin.log[0].body == b"abc"
 
 
 async def test_a_refusal_asks_nobody_and_ends_the_connection():
     async with ScriptedOrigin(STORED) as origin, engine_bench() as bench:
-        conversation = converse(bench, origin.url + "/a")
+        conversation, outbox = converse(bench, origin.url + "/a")
         conversation.refuse(BadRequest("no"))
-        sent = await collect(conversation)
+        sent = await collect(outbox)
 
     assert sent.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"Connection: close" in sent
@@ -128,9 +137,9 @@ async def test_a_slow_client_slows_the_origin():
             pieces += 1
 
     async with ScriptedOrigin(endless) as origin, engine_bench() as bench:
-        conversation = converse(bench, origin.url + "/a")
+        conversation, outbox = converse(bench, origin.url + "/a")
         conversation.start()
-        await conversation.take()
+        await outbox.take()
         before = -1
         while before != pieces:
             before = pieces
@@ -138,6 +147,6 @@ async def test_a_slow_client_slows_the_origin():
                 await asyncio.sleep(0)
         stalled_at = pieces
         conversation.abandon()
-        await collect(conversation)
+        await collect(outbox)
 
     assert stalled_at < 200

@@ -7,6 +7,7 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HttpLayer
 
 from sluicegate.errors import BadRequest
+from sluicegate.proxy.direct import ConversationEnded
 from sluicegate.proxy.lane import MAX_PIPELINED, Lane, NextPieceHook
 
 GET = b"GET http://up.test/%d HTTP/1.1\r\nHost: up.test\r\n\r\n"
@@ -46,17 +47,21 @@ class Host:
         self.asked = []
         self.conversations = []
         self.client = Transport()
-        self.keep_alive = True
+        self.socket = None
+        """What `direct` gives: None sends every piece through the layers."""
 
-    def converse(self, _context, incoming):
+    def converse(self, _context, incoming, _sink):
         self.asked.append(incoming.head.target)
         self.conversations.append(Conversation(incoming.head.target, close_after=not incoming.keep_alive))
         return self.conversations[-1]
 
-    def refuse(self, _context, error):
+    def refuse(self, _context, error, _sink):
         self.asked.append(type(error))
         self.conversations.append(Conversation("refusal", close_after=True))
         return self.conversations[-1]
+
+    def direct(self, _context):
+        return self.socket
 
     def transport(self, _context):
         return self.client
@@ -233,3 +238,31 @@ def test_inside_a_tunnel_the_origin_is_the_tunnels():
     list(lane.handle_event(events.DataReceived(play.client, b"GET /in HTTP/1.1\r\nHost: up.test:8080\r\n\r\n")))
 
     assert play.host.asked == ["/in"]
+
+
+def test_where_nothing_stands_above_it_the_lane_only_hears_of_the_end():
+    play = Play()
+    play.host.socket = object()
+    play.data(GET % 1 + GET % 2)
+    assert play.hook is None
+    assert play.host.asked == ["/1"]
+    play.feed(ConversationEnded(play.client))
+    assert play.host.asked == ["/1", "/2"]
+    play.host.conversations[1].close_after = True
+    play.feed(ConversationEnded(play.client))
+
+    assert play.sent == []
+    assert play.closed
+
+
+def test_a_client_that_leaves_a_direct_conversation_is_noticed_and_closed_once_it_has_ended():
+    play = Play()
+    play.host.socket = object()
+    play.data(GET % 1)
+    play.feed(events.ConnectionClosed(play.client))
+    assert play.host.conversations[0].abandoned
+    assert not play.closed
+    play.host.conversations[0].close_after = True
+    play.feed(ConversationEnded(play.client))
+
+    assert play.closed

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from sluicegate.core.events import Level, Stage
-from sluicegate.proxy.tls import refused_certificate
+from sluicegate.proxy.tls import LEFT_AFTER_HANDSHAKE, refused_certificate
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,7 @@ from sluicegate.proxy.tls import refused_certificate
         "The client does not trust the proxy's certificate for up.test (tlsv1 alert unknown ca)",
         "sslv3 alert bad certificate",
         "sslv3 alert certificate unknown",
+        LEFT_AFTER_HANDSHAKE,
     ],
 )
 def test_a_client_without_our_authority_is_told_with_the_cure(error):

@@ -9,6 +9,7 @@ from sluicegate.clock import ManualClock
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.errors import CacheStoreError, ClientGone, ResponseCutShort, ResponseTimeout
 from sluicegate.stores.cache_disk import DiskCacheStore
+from sluicegate.stores.cache_front import FrontCacheStore
 from sluicegate.stores.cache_memory import MemoryCacheStore
 from support.cache_entries import KEY, body_of, entry, put
 from support.messages import Body, fields, read_all
@@ -21,12 +22,13 @@ class Forgetful:
         pass
 
 
-@pytest.fixture(params=["disk", "memory"])
+@pytest.fixture(params=["front", "disk", "memory"])
 def make_store(request, tmp_path):
     def make(**options):
         if request.param == "memory":
             return MemoryCacheStore(**options)
-        return DiskCacheStore(tmp_path / "cache", events=Forgetful(), clock=ManualClock(), **options)
+        disk = DiskCacheStore(tmp_path / "cache", events=Forgetful(), clock=ManualClock(), **options)
+        return disk if request.param == "disk" else FrontCacheStore(disk, clock=ManualClock())
 
     return make
 

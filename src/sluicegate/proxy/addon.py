@@ -16,19 +16,23 @@ from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.proxy import commands, events, layer, layers
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
+from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from sluicegate.clock import Clock
 from sluicegate.core.http import FieldList, RequestHead, without
 from sluicegate.core.interception import Interception, starts_http, starts_tls
 from sluicegate.core.ports import EventSink
-from sluicegate.errors import ExchangeError
+from sluicegate.errors import ClientGone, ExchangeError
 from sluicegate.exchange.call import Call
 from sluicegate.exchange.engine import Engine
 from sluicegate.exchange.problems import InternalFault
 from sluicegate.proxy import flows
 from sluicegate.proxy.conversation import Conversation, access_line
+from sluicegate.proxy.direct import Direct
 from sluicegate.proxy.lane import Lane, Turn, placeholder
+from sluicegate.proxy.outbox import Sink
+from sluicegate.proxy.patience import Patience
 from sluicegate.proxy.reader import Incoming
 from sluicegate.proxy.request_ids import request_ids
 from sluicegate.proxy.tls import LEFT_AFTER_HANDSHAKE, refused_certificate
@@ -77,6 +81,7 @@ class SluicegateAddon:
         self._active: set[Conversation] = set()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._patience = Patience()
         self._permitted: set[str] = set()
         self._unheard: dict[str, tuple[str, float]] = {}
 
@@ -96,12 +101,12 @@ class SluicegateAddon:
 
     # What the lane asks.
 
-    def converse(self, context: Context, incoming: Incoming) -> Conversation:
+    def converse(self, context: Context, incoming: Incoming, sink: Sink) -> Conversation:
         """A conversation with the engine for a request; its access is checked here."""
         call = self._call(context, incoming.head)
         call.body = incoming.body
         call.may_use_cache = incoming.host_matches
-        conversation = self._begin(call, incoming)
+        conversation = self._begin(call, incoming, sink)
         try:
             if context.server.address is None:
                 call.user = self.services.engine.access.admit(call.client, incoming.head.fields)
@@ -113,22 +118,34 @@ class SluicegateAddon:
             conversation.start()
         return conversation
 
-    def refuse(self, context: Context, error: ExchangeError) -> Conversation:
+    def refuse(self, context: Context, error: ExchangeError, sink: Sink) -> Conversation:
         """A conversation that answers bytes which are no request."""
         head = placeholder(context)
         incoming = Incoming(head, None, keep_alive=False, http_10=False, expects_continue=False, host_matches=True)
-        conversation = self._begin(self._call(context, head), incoming)
+        conversation = self._begin(self._call(context, head), incoming, sink)
         conversation.refuse(error)
         return conversation
+
+    def direct(self, context: Context) -> Direct | None:
+        """The client's socket, where the lane is the first to see its bytes."""
+        if context.server.address is not None or context.client.tls:
+            return None
+        handler = _handler(context.client)
+        writer = _writer(context.client)
+        return None if handler is None or writer is None else Direct(handler, writer)
 
     def transport(self, context: Context) -> asyncio.Transport | None:
         """The client's transport; None once it is gone."""
         writer = _writer(context.client)
         return None if writer is None else writer.transport  # type: ignore[return-value]  # mitmproxy's are sockets
 
-    def _begin(self, call: Call, incoming: Incoming) -> Conversation:
+    def left(self, context: Context) -> None:
+        """A client has left; what it waits for in a hook is given up."""
+        self._patience.end(context.client)
+
+    def _begin(self, call: Call, incoming: Incoming, sink: Sink) -> Conversation:
         conversation = Conversation(
-            self.services.engine, call, incoming, clock=self._clock, events=self._events, on_end=self._ended
+            self.services.engine, call, incoming, sink, clock=self._clock, events=self._events, on_end=self._ended
         )
         self._active.add(conversation)
         self._idle.clear()
@@ -150,12 +167,10 @@ class SluicegateAddon:
     async def sluicegate_next_piece(self, turn: Turn) -> None:
         """The lane's hook: first the client's backpressure, then the engine's next piece."""
         writer = _writer(turn.context.client)
-        if writer is None:
-            turn.conversation.abandon()
-        else:
+        if writer is not None:
             with contextlib.suppress(OSError):
                 await writer.drain()
-        turn.piece, turn.last = await turn.conversation.take()
+        turn.piece, turn.last = await turn.outbox.take()
 
     async def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Decide what a client's first bytes are for."""
@@ -180,7 +195,9 @@ class SluicegateAddon:
             return Lane(context, self)
         if context.client.id not in self._permitted:
             try:
-                await self.services.wayside.permit(self._call(context, placeholder(context)))
+                await self._permit(context.client, self._call(context, placeholder(context)))
+            except ClientGone:
+                return Closed(context)
             except ExchangeError as error:
                 _logger.warning("a tunnel to %s was closed: %s", _host(context), error)
                 return Closed(context)
@@ -205,7 +222,7 @@ class SluicegateAddon:
             flow.client_conn.proxyauth_user = call.user  # type: ignore[attr-defined]  # travels with the connection
             wayside.check(call.request.origin.host, call.request.fields)
             if self.services.interception.tunnels(call.request.origin.host):
-                await wayside.permit(call)
+                await self._permit(flow.client_conn, call)
                 self._permitted.add(flow.client_conn.id)
                 call.cache = "tunnel"
                 self._told(call, 200)
@@ -222,7 +239,7 @@ class SluicegateAddon:
             wayside = self.services.wayside
             call.user = _user_of(flow.client_conn) or wayside.access.admit(call.client, call.request.fields)
             wayside.check(call.request.origin.host, call.request.fields)
-            await wayside.permit(call)
+            await self._permit(flow.client_conn, call)
             flow.request.headers.fields = tuple(_websocket_fields(call.request.fields))
             if wayside.parent is not None:
                 flow.server_conn.via = ("http", wayside.parent.address)
@@ -293,11 +310,20 @@ class SluicegateAddon:
     def _tell_refusal(self, client: connection.Client, host: str, error: str) -> None:
         self._events.emit(refused_certificate(error, host, _peer(client), self.services.authority))
 
+    async def _permit(self, client: connection.Client, call: Call) -> None:
+        """The one permit that something carried costs. Raises LimitError, ClientGone."""
+        await self._patience.wait(client, self.services.wayside.permit(call))
+
     def _flow_call(self, flow: http.HTTPFlow) -> Call:
         peer = flow.client_conn.peername
         return Call(self._next_id(), peer[0] if peer else "", flows.head_of(flow), started=self._clock.now())
 
     def _refuse_flow(self, flow: http.HTTPFlow, call: Call, error: Exception) -> None:
+        if isinstance(error, ClientGone):
+            flow.kill()
+            call.error = "client_gone"
+            self._told(call, 0)
+            return
         if not isinstance(error, ExchangeError):
             _logger.error("exchange %s failed", call.request_id, exc_info=error)
             error = InternalFault("An internal fault; the log has the details.")
@@ -308,9 +334,13 @@ class SluicegateAddon:
         self._events.emit(access_line(call, status, size, self._clock.now()))
 
 
-def _writer(client: connection.Client) -> asyncio.StreamWriter | None:
+def _handler(client: connection.Client) -> ConnectionHandler | None:
     server = ctx.master.addons.get("proxyserver")
-    handler = server.connections.get(client.id) if isinstance(server, Proxyserver) else None
+    return server.connections.get(client.id) if isinstance(server, Proxyserver) else None
+
+
+def _writer(client: connection.Client) -> asyncio.StreamWriter | None:
+    handler = _handler(client)
     transport = handler.transports.get(client) if handler is not None else None
     writer = transport.writer if transport is not None else None
     return writer if isinstance(writer, asyncio.StreamWriter) else None

@@ -12,7 +12,7 @@ from sluicegate.errors import ClientGone, ExchangeError
 from sluicegate.exchange.call import Answer, Call
 from sluicegate.exchange.engine import Engine
 from sluicegate.proxy import wire
-from sluicegate.proxy.outbox import Outbox
+from sluicegate.proxy.outbox import Sink
 from sluicegate.proxy.reader import Incoming
 from sluicegate.tasks import spawn
 
@@ -20,7 +20,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Conversation:
-    """Runs the engine for one request and hands out what the client is to be sent.
+    """Runs the engine for one request and puts what the client is to be sent into `sink`.
 
     The engine works in a task of its own, little ahead of the client: a slow client slows the origin.
     """
@@ -30,25 +30,26 @@ class Conversation:
         engine: Engine,
         call: Call,
         incoming: Incoming,
+        sink: Sink,
         *,
         clock: Clock,
         events: EventSink,
         on_end: Callable[["Conversation"], None],
     ) -> None:
         self.close_after = not incoming.keep_alive
-        """Whether the connection ends with this response; settled once its end has been taken."""
+        """Whether the connection ends with this response; settled once the sink has ended."""
         self._engine = engine
         self._call = call
         self._incoming = incoming
         self._clock = clock
         self._events = events
         self._on_end = on_end
-        self._outbox = Outbox()
+        self._sink = sink
         self._task: asyncio.Task[None] | None = None
         self._status = 0
         self._sent = 0
         if incoming.expects_continue and incoming.body is not None:
-            incoming.body.on_first_read = lambda: self._outbox.post(wire.CONTINUE)
+            incoming.body.on_first_read = lambda: self._sink.post(wire.CONTINUE)
 
     def start(self) -> None:
         """Ask the engine."""
@@ -58,10 +59,6 @@ class Conversation:
         """Answer with `error` and end the connection; the engine is not asked."""
         self.close_after = True
         self._task = spawn(self._send(self._engine.refuse(self._call, error)), name="refusal")
-
-    async def take(self) -> tuple[bytes, bool]:
-        """The next bytes for the client, and whether they are the last. Never raises."""
-        return await self._outbox.take()
 
     def abandon(self) -> None:
         """The client has gone: give up whatever is being waited for."""
@@ -74,7 +71,7 @@ class Conversation:
         try:
             answer = await self._engine.handle(self._call, self._pass_on_interim)
         except (ClientGone, asyncio.CancelledError):
-            self._finish("client_gone")
+            await self._finish("client_gone")
         else:
             await self._send(answer)
 
@@ -91,7 +88,7 @@ class Conversation:
             _logger.exception("exchange %s failed while its body was sent", self._call.request_id)
         finally:
             await answer.body.aclose()
-            self._finish(error)
+            await self._finish(error)
 
     async def _write(self, answer: Answer) -> None:
         framing = wire.Framing(
@@ -102,7 +99,7 @@ class Conversation:
         )
         self.close_after = framing.close
         self._status = answer.head.status
-        self._outbox.post(framing.head(answer.head))
+        self._sink.post(framing.head(answer.head))
         if framing.bodyless:
             return
         while data := await answer.body.read():
@@ -110,22 +107,22 @@ class Conversation:
             if self._sent == answer.body.length:
                 # Reaching the end is what stores it. A client that has the last byte may leave, or ask for it again.
                 await answer.body.read()
-            await self._outbox.put(framing.piece(data))
-        self._outbox.post(framing.end(answer.body.trailers))
+            await self._sink.put(framing.piece(data))
+        self._sink.post(framing.end(answer.body.trailers))
 
     async def _pass_on_interim(self, head: ResponseHead) -> None:
         """Pass a 1xx on: not to HTTP/1.0 (RFC 9110 §15.2), and no 100, which is ours to say."""
         if not self._incoming.http_10 and head.status != wire.CONTINUE_STATUS:
-            await self._outbox.put(wire.interim(head))
+            await self._sink.put(wire.interim(head))
 
-    def _finish(self, error: str) -> None:
+    async def _finish(self, error: str) -> None:
         """Write the access line and let the lane go on. After an error only a cut connection tells the client."""
         call = self._call
         self.close_after = self.close_after or bool(error) or not self._incoming.complete
         call.error = error or call.error
         self._events.emit(access_line(call, self._status, self._sent, self._clock.now()))
-        self._outbox.end()
         self._on_end(self)
+        await self._sink.end()
 
 
 def access_line(call: Call, status: int, bytes_sent: int, now: float) -> Access:

@@ -1,9 +1,11 @@
 """The lane: a mitmproxy layer that speaks HTTP/1.1 with a client and lets the engine answer.
 
 mitmproxy gives it the client's plain bytes, on the proxy connection itself, inside a tunnel or inside intercepted TLS.
-Whatever waits is one blocking hook (`NextPieceHook`), which pauses this layer alone; while it is paused mitmproxy goes
-on delivering events, and `handle_event` looks at them at once instead of letting them queue: data is parsed into
-bounded buffers, a client that left is noticed. CONNECT and upgrades are handed over to mitmproxy's own layers.
+Each request is a conversation with the engine. Where nothing stands above the lane, the conversation writes to the
+client's socket itself and sends the lane an event at its end (`direct.Direct`). Inside a tunnel or TLS, what waits is
+one blocking hook a piece (`NextPieceHook`), which pauses this layer alone. Either way mitmproxy goes on delivering
+events, and `handle_event` looks at them at once: data is parsed into bounded buffers, a client that left is noticed.
+CONNECT and upgrades are handed over to mitmproxy's own layers.
 """
 
 import asyncio
@@ -18,7 +20,9 @@ from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 from sluicegate.core.http import Origin, RequestHead
 from sluicegate.errors import ExchangeError
 from sluicegate.proxy.conversation import Conversation
+from sluicegate.proxy.direct import ConversationEnded, Direct
 from sluicegate.proxy.feed import ClientBody
+from sluicegate.proxy.outbox import Outbox, Sink
 from sluicegate.proxy.reader import Fault, Handover, Incoming, RequestReader
 
 MAX_PIPELINED = 64
@@ -38,14 +42,20 @@ class Host(Protocol):
     def draining(self) -> bool:
         """Whether connections end with the response under way."""
 
-    def converse(self, context: Context, incoming: Incoming) -> Conversation:
+    def converse(self, context: Context, incoming: Incoming, sink: Sink) -> Conversation:
         """A started conversation for a request."""
 
-    def refuse(self, context: Context, error: ExchangeError) -> Conversation:
+    def refuse(self, context: Context, error: ExchangeError, sink: Sink) -> Conversation:
         """A conversation that answers with `error`."""
+
+    def direct(self, context: Context) -> Direct | None:
+        """The client's socket; None where the bytes have to go through other layers."""
 
     def transport(self, context: Context) -> asyncio.Transport | None:
         """The client's transport; None once it is gone."""
+
+    def left(self, context: Context) -> None:
+        """The client that was handed over has closed its connection."""
 
 
 @dataclass
@@ -63,9 +73,9 @@ class NextPieceHook(commands.StartHook):
 class Turn:
     """One conversation as the hook sees it."""
 
-    def __init__(self, context: Context, conversation: Conversation) -> None:
+    def __init__(self, context: Context) -> None:
         self.context = context
-        self.conversation = conversation
+        self.outbox = Outbox()
         self.piece = b""
         self.last = False
 
@@ -80,6 +90,7 @@ class Lane(layer.Layer):
             tunnel_origin=_tunnel_origin(context), header_limit=host.header_limit, make_body=self._make_body
         )
         self._serving: Conversation | None = None
+        self._served: Incoming | Fault | None = None
         self._child: layer.Layer | None = None
         self._held = False
         self._closed = False
@@ -88,6 +99,8 @@ class Lane(layer.Layer):
     def handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         """Look at every event at once, paused or not; only what may run the generator goes further."""
         if self._child is not None:
+            if isinstance(event, events.ConnectionClosed) and event.connection is self.context.client:
+                self._host.left(self.context)
             yield from self._child.handle_event(event)
             return
         if isinstance(event, events.DataReceived):
@@ -110,32 +123,52 @@ class Lane(layer.Layer):
         if isinstance(event, events.Wakeup):
             yield commands.CloseConnection(self.context.client)
             return
-        while self._reader.parsed and not self._closed:
+        if isinstance(event, ConversationEnded) and (yield from self._after()):
+            return
+        while self._serving is None and self._reader.parsed and not self._closed:
             parsed = self._reader.parsed.pop(0)
             self._hold_or_go_on()
-            match parsed:
-                case Handover():
-                    yield from self._hand_over(parsed)
-                    return
-                case Fault():
-                    conversation = self._host.refuse(self.context, parsed.error)
-                case Incoming():
-                    conversation = self._host.converse(self.context, parsed)
-            yield from self._serve(conversation)
-            if conversation.close_after or self._host.draining:
-                yield from self._close(parsed)
+            if isinstance(parsed, Handover):
+                yield from self._hand_over(parsed)
                 return
-        if self._closed:
+            turn = self._begin(parsed)
+            if turn is None:
+                return
+            yield from self._carry(turn)
+            if (yield from self._after()):
+                return
+        if self._closed and self._serving is None:
             yield commands.CloseConnection(self.context.client)
 
-    def _serve(self, conversation: Conversation) -> layer.CommandGenerator[None]:
-        self._serving = conversation
-        turn = Turn(self.context, conversation)
+    def _begin(self, parsed: Incoming | Fault) -> Turn | None:
+        """Start a conversation. The turn that carries its pieces; None where it goes to the client by itself."""
+        self._served = parsed
+        turn = None
+        sink: Sink | None = self._host.direct(self.context)
+        if sink is None:
+            turn = Turn(self.context)
+            sink = turn.outbox
+        if isinstance(parsed, Fault):
+            self._serving = self._host.refuse(self.context, parsed.error, sink)
+        else:
+            self._serving = self._host.converse(self.context, parsed, sink)
+        return turn
+
+    def _carry(self, turn: Turn) -> layer.CommandGenerator[None]:
         while not turn.last:
             yield NextPieceHook(turn)
             if turn.piece and not self._closed:
                 yield commands.SendData(self.context.client, turn.piece)
-        self._serving = None
+
+    def _after(self) -> layer.CommandGenerator[bool]:
+        """What follows a conversation: the next one, or (True) the connection's end."""
+        conversation, self._serving = self._serving, None
+        if conversation is None or self._served is None:
+            return True
+        if not (conversation.close_after or self._host.draining):
+            return False
+        yield from self._close(self._served)
+        return True
 
     def _close(self, parsed: Incoming | Fault) -> layer.CommandGenerator[None]:
         """Close; where the client may still be sending, let it first read what it was told."""

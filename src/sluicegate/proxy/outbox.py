@@ -1,9 +1,23 @@
 """What is ready for a client, between the task that makes it and the lane that sends it."""
 
 import asyncio
+from typing import Protocol
 
 ROOM = 128 * 1024
 """Bytes that may wait for the lane before the maker has to; one piece may go over it."""
+
+
+class Sink(Protocol):
+    """Where a conversation puts what the client is to be sent."""
+
+    def post(self, piece: bytes) -> None:
+        """Add a piece without waiting."""
+
+    async def put(self, piece: bytes) -> None:
+        """Add a piece, then wait until there is room for another. May raise ClientGone."""
+
+    async def end(self) -> None:
+        """Nothing more will come."""
 
 
 class Outbox:
@@ -29,7 +43,7 @@ class Outbox:
             self._maker = asyncio.get_running_loop().create_future()
             await self._maker
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """Nothing more will come."""
         self._ended = True
         _wake(self._taker)

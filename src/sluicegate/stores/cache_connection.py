@@ -55,6 +55,10 @@ class DiskConnection:
             self._on_failure(error)
             raise
 
+    async def call[T](self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Give the connection to `function`, in its thread and between two statements. Raises what that raises."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, self._connection)
+
     def _run(self, sql: str, parameters: tuple[Any, ...]) -> tuple[list[Any], int]:
         cursor = self._connection.execute(sql, parameters)
         try:

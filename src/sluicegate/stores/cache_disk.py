@@ -9,12 +9,13 @@ import contextlib
 import logging
 import sqlite3
 import uuid
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from hishel import AsyncSqliteStorage, Entry, Headers, Request, Response
+from hishel import AsyncSqliteStorage, Entry, Response
 
 from sluicegate.clock import Clock
 from sluicegate.core.caching.entry import StoredEntry
@@ -22,7 +23,8 @@ from sluicegate.core.caching.keys import cache_key
 from sluicegate.core.events import Level, Notice, Stage
 from sluicegate.core.ports import BodyReader, EventSink
 from sluicegate.errors import CacheStoreError
-from sluicegate.stores.cache_codec import dump_entry, load_entry
+from sluicegate.stores.cache_batch import HEAD_FIELD, Change, Written, apply, headers_of, request_of
+from sluicegate.stores.cache_codec import load_entry
 from sluicegate.stores.cache_connection import DiskConnection, is_corrupt
 from sluicegate.stores.cache_disk_body import DiskEntry, PendingStream, SavingBody, StoredBody, as_generator, pieces
 from sluicegate.stores.cache_index import CacheIndex
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
 DATABASE_NAME = "cache.db"
 DEFAULT_MAX_SIZE = 10 * 1024**3
 _RETRY_AFTER_S = 10.0
-_HEAD = "sluicegate-entry"
-"""The one header field that hishel stores for us: the whole head, order and spelling kept."""
 
 # hishel logs a traceback for each statement that fails; each failure is told here as a Notice.
 logging.getLogger("hishel").propagate = False
@@ -43,6 +43,7 @@ logging.getLogger("hishel").addHandler(logging.NullHandler())
 
 @dataclass(slots=True)
 class _Open:
+    connection: DiskConnection
     storage: AsyncSqliteStorage
     index: CacheIndex
     inode: int
@@ -113,15 +114,13 @@ class DiskCacheStore:
         return body
 
     async def store(self, key: str, entry: StoredEntry, body: BodyReader) -> BodyReader:
-        limit = self._max_size if self._max_entry_size is None else min(self._max_size, self._max_entry_size)
-        opened = await self._ready() if (body.length or 0) <= limit else None
+        opened = await self._ready() if (body.length or 0) <= self.entry_limit else None
         if opened is None:
             return body
         source = pieces(body)
-        request = Request(entry.request.method, key)
-        response = Response(entry.response.status, Headers({_HEAD: dump_entry(entry)}), source)
+        response = Response(entry.response.status, headers_of(entry), source)
         try:
-            created = await opened.storage.create_entry(request, response, key)
+            created = await opened.storage.create_entry(request_of(key, entry), response, key)
         except RuntimeError:  # closed meanwhile
             return body
         if created.response.stream is source:
@@ -134,7 +133,7 @@ class DiskCacheStore:
     async def freshen(self, entry: StoredEntry) -> None:
         if (opened := await self._ready()) is not None:
             with contextlib.suppress(RuntimeError):
-                await opened.storage.update_headers(uuid.UUID(hex=entry.id), Headers({_HEAD: dump_entry(entry)}))
+                await opened.storage.update_headers(uuid.UUID(hex=entry.id), headers_of(entry))
 
     async def remove(self, entry_id: str) -> None:
         if (opened := await self._ready()) is not None:
@@ -148,15 +147,36 @@ class DiskCacheStore:
             if opened is not None:
                 await opened.aclose()
 
-    def stats(self) -> tuple[int, int]:
-        """How many entries there are, and how many bytes of the database are in use; zeros while it is not open."""
-        if self._open is None:
-            return 0, 0
+    @property
+    def entry_limit(self) -> int:
+        """The largest body that is stored, in bytes."""
+        return self._max_size if self._max_entry_size is None else min(self._max_size, self._max_entry_size)
+
+    async def usable(self) -> bool:
+        """Whether anything can be stored just now."""
+        return await self._ready() is not None
+
+    async def apply(self, changes: Sequence[Change]) -> list[Written | None]:
+        """Make changes, in order and all at once; None for what could not be done. Never raises."""
         try:
-            return self._open.index.totals()
+            return await self._apply(changes)
         except sqlite3.Error as error:
             self._failed(error)
-            return 0, 0
+            # What spoils the transaction need not spoil the others.
+            alone = len(changes) == 1
+            return [None] if alone else [result for change in changes for result in await self.apply([change])]
+
+    def version(self) -> tuple[int, int] | None:
+        """Another value after each change to the database, by whichever process; None while it is not open."""
+        return self._read(lambda opened: (opened.inode, opened.index.version()), None)
+
+    def heads(self, key: str) -> dict[str, bytes]:
+        """What is stored of the heads of the entries under `key`, by id: the same bytes, the same head."""
+        return self._read(lambda opened: opened.index.heads(key), {})
+
+    def stats(self, leave_out: Iterable[str] = ()) -> tuple[int, int]:
+        """How many entries there are besides those left out, and how many bytes of the database are in use."""
+        return self._read(lambda opened: opened.index.totals(leave_out), (0, 0))
 
     async def set_max_size(self, max_size: int) -> None:
         """Change the bound, in bytes; what is too much is evicted as new entries come."""
@@ -164,12 +184,29 @@ class DiskCacheStore:
         if self._open is not None:
             self._open.storage.max_size = max_size
 
+    def _read[T](self, read: Callable[[_Open], T], nothing: T) -> T:
+        """What `read` finds, at once; `nothing` while the database is not open, or fails."""
+        if self._open is None or self._open.corrupt:
+            return nothing
+        try:
+            return read(self._open)
+        except sqlite3.Error as error:
+            self._failed(error)
+            return nothing
+
+    async def _apply(self, changes: Sequence[Change]) -> list[Written | None]:
+        opened = await self._ready()
+        if opened is None:
+            return [None] * len(changes)
+        now, max_size = self._clock.wall(), self._max_size
+        return await opened.connection.call(lambda db: apply(db, changes, now=now, max_size=max_size))
+
     async def _load(self, opened: _Open, found: Entry, lengths: dict[str, int]) -> StoredEntry | None:
         entry_id = found.id.hex
         if entry_id not in lengths:
             return None
         try:
-            text = found.response.headers.get(_HEAD, "")
+            text = found.response.headers.get(HEAD_FIELD, "")
             entry = load_entry(text, entry_id=entry_id, body_length=lengths[entry_id])
         except CacheStoreError:
             with contextlib.suppress(RuntimeError):
@@ -226,7 +263,7 @@ class DiskCacheStore:
             await storage.get_entries("")
             if connection.failure is not None:
                 raise connection.failure
-            return _Open(storage, CacheIndex(self._path), self._path.stat().st_ino)
+            return _Open(connection, storage, CacheIndex(self._path), self._path.stat().st_ino)
         except RuntimeError as error:
             await storage.close()
             raise _Unusable("it belongs to another program") from error

@@ -1,6 +1,8 @@
 """What is in hishel's database, read at once from a read-only connection of our own: a miss costs microseconds."""
 
+import json
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 
 _LENGTHS = """
@@ -11,8 +13,13 @@ FROM entries AS e WHERE cache_key = ? AND expires_at IS NULL AND chunk_count IS 
 """
 """hishel cuts bodies into pieces of equal size but for the last; entries without a time limit expire at NULL."""
 
+_HEADS = """
+SELECT id, data FROM entries WHERE cache_key = ? AND expires_at IS NULL AND chunk_count IS NOT NULL
+"""
+
 _TOTALS = """
-SELECT (SELECT count(*) FROM entries WHERE expires_at IS NULL AND chunk_count IS NOT NULL),
+SELECT (SELECT count(*) FROM entries WHERE expires_at IS NULL AND chunk_count IS NOT NULL
+  AND lower(hex(id)) NOT IN (SELECT value FROM json_each(?))),
   (SELECT (page_count - freelist_count) * page_size
    FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size())
 """
@@ -29,9 +36,18 @@ class CacheIndex:
         rows = self._connection.execute(_LENGTHS, (key.encode(),))
         return {entry_id.hex(): length for entry_id, length in rows}
 
-    def totals(self) -> tuple[int, int]:
-        """How many visible entries there are, and how many bytes of the file are in use."""
-        entries, size = self._connection.execute(_TOTALS).fetchone()
+    def heads(self, key: str) -> dict[str, bytes]:
+        """The ids of the visible entries under `key`, with what is stored of each one's head."""
+        return {entry_id.hex(): head for entry_id, head in self._connection.execute(_HEADS, (key.encode(),))}
+
+    def version(self) -> int:
+        """Another number after each change, whoever made it (https://sqlite.org/pragma.html#pragma_data_version)."""
+        version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        return version
+
+    def totals(self, leave_out: Iterable[str] = ()) -> tuple[int, int]:
+        """How many visible entries there are besides those left out, and how many bytes of the file are in use."""
+        entries, size = self._connection.execute(_TOTALS, (json.dumps([*leave_out]),)).fetchone()
         return entries, size
 
     def close(self) -> None:

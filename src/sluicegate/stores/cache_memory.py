@@ -145,7 +145,7 @@ class _MemorySink:
         return True
 
     async def commit(self) -> None:
-        head = _head_size(self._key, self._entry)
+        head = head_size(self._key, self._entry)
         if await self._store.take(head, self._written):
             entry = replace(self._entry, body_length=self._written)
             self._store.publish(self._key, entry, self._pieces, self._reserved + head)
@@ -158,6 +158,7 @@ class _MemorySink:
         self._pieces = []
 
 
-def _head_size(key: str, entry: StoredEntry) -> int:
+def head_size(key: str, entry: StoredEntry) -> int:
+    """What an entry takes in memory without its body, in bytes, rather too much than too little."""
     fields = [*entry.request.fields, *entry.response.fields]
     return _OBJECT_OVERHEAD + len(key) + sum(len(name) + len(value) + 128 for name, value in fields)
