@@ -53,13 +53,18 @@ def main() -> int:
             behind, proxies = start(rows, directory, stack)
             Bench(behind, proxies, options.seconds, options.rounds, results).run(rows)
     except BenchError as error:
-        print(f"bench: {error}", file=sys.stderr)
+        results.errors.append(str(error))
+    if not results.samples:
+        print(f"bench: {results.errors[0]}", file=sys.stderr)
         return 2
     order = [name for name in (*PROXIES, NGINX) if any(name in samples for samples in results.samples.values())]
     print(table(results, order, SQUID))
     write_json(options, results, load_before)
     if load_before[0] > BUSY * (os.cpu_count() or 1):
-        print(f"bench: the machine was busy (load {load_before[0]:.1f}): do not trust the figures", file=sys.stderr)
+        print(
+            f"bench: others kept the machine busy (load {load_before[0]:.1f}): do not trust the figures",
+            file=sys.stderr,
+        )
     for error in results.errors:
         print(f"bench: {error}", file=sys.stderr)
     return 1 if results.errors else 0

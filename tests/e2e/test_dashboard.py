@@ -33,7 +33,10 @@ async def test_it_shows_live_figures_and_complains_of_nothing(tmp_path):
 
             await asyncio.to_thread(proxy.get, f"{origin.url}/page")
             await page.until(shows(Requests="2", Hits="1 (50.0 %)", Permits="1"))
-            with ThreadedOrigin(hang) as silent, proxy.raw(f"GET {silent.url}/ HTTP/1.1\r\n\r\n".encode()):
+            with (
+                ThreadedOrigin(hang) as silent,
+                proxy.raw(f"GET {silent.url}/ HTTP/1.1\r\nHost: 127.0.0.1:{silent.port}\r\n\r\n".encode()),
+            ):
                 await page.until(f"({ROWS}).includes('127.0.0.1|127.0.0.1|100/second|0|1')")
             await page.until(f"({ROWS}) == 'No request is waiting or on its way.'")
             assert page.complaints == []

@@ -19,7 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from support.proxy import clean_environ, wait_until
 
-DEADLINE_S = 60
+DEADLINE_S = 30
 FLAGS = (
     "--headless",
     "--no-sandbox",

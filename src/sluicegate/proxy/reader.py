@@ -226,7 +226,7 @@ def _addressed(target: bytes, method: str, tunnel_origin: Origin | None) -> tupl
     scheme, _, rest = target.partition(b"://")
     name = scheme.lower().decode("latin-1")
     if name not in DEFAULT_PORTS or not rest:
-        raise BadRequest(f"The request target is no http or https URL: {_shown(target)}.")
+        raise BadRequest("The request target is no http or https URL.")
     cut = min((at for at in (rest.find(b"/"), rest.find(b"?"), rest.find(b"#")) if at >= 0), default=len(rest))
     authority, path = rest[:cut], rest[cut:].partition(b"#")[0]
     if not path.startswith(b"/"):
@@ -236,17 +236,20 @@ def _addressed(target: bytes, method: str, tunnel_origin: Origin | None) -> tupl
 
 
 def split_authority(authority: bytes, default_port: int) -> tuple[str, int]:
-    """Host (lower case, without brackets) and port of `host[:port]`. Raises BadRequest."""
+    """Host (lower case, without brackets) and port of `host[:port]`. Raises BadRequest.
+
+    Which does not repeat what was found: of a target that is no URL, any part may be a secret.
+    """
     host, port = authority, b""
     if authority.startswith(b"["):
         host, bracket, after = authority[1:].partition(b"]")
         if not bracket or (after and not after.startswith(b":")):
-            raise BadRequest(f"No valid host: {_shown(authority)}.")
+            raise BadRequest("The bracket around the host has no end, or is followed by no port.")
         port = after[1:]
     elif b":" in authority:
         host, _, port = authority.partition(b":")
     if not host or (port and not port.isdigit()) or not 0 < int(port or default_port) <= MAX_PORT:
-        raise BadRequest(f"No valid host and port: {_shown(authority)}.")
+        raise BadRequest(f"The request target names no host, or no port from 1 to {MAX_PORT}.")
     return host.decode("latin-1").lower().rstrip("."), int(port or default_port)
 
 
@@ -256,7 +259,3 @@ def _same_host(host: bytes, origin: Origin) -> bool:
     except BadRequest:
         return False
     return (name, port) == (origin.host, origin.port)
-
-
-def _shown(value: bytes) -> str:
-    return repr(value[:80].decode("latin-1"))

@@ -23,7 +23,7 @@ from sluicegate.core.caching.keys import cache_key
 from sluicegate.core.events import Level, Notice, Stage
 from sluicegate.core.ports import BodyReader, EventSink
 from sluicegate.errors import CacheStoreError
-from sluicegate.stores.cache_batch import HEAD_FIELD, Change, Written, apply, headers_of, request_of
+from sluicegate.stores.cache_batch import HEAD_FIELD, Change, Put, Written, apply, headers_of, request_of
 from sluicegate.stores.cache_codec import load_entry
 from sluicegate.stores.cache_connection import DiskConnection, is_corrupt
 from sluicegate.stores.cache_disk_body import DiskEntry, PendingStream, SavingBody, StoredBody, as_generator, pieces
@@ -162,9 +162,12 @@ class DiskCacheStore:
             return await self._apply(changes)
         except sqlite3.Error as error:
             self._failed(error)
-            # What spoils the transaction need not spoil the others.
-            alone = len(changes) == 1
-            return [None] if alone else [result for change in changes for result in await self.apply([change])]
+        # On a full disk nothing can be added, but things can be removed.
+        added = [isinstance(change, Put) for change in changes]
+        if not any(added):
+            return [None] * len(changes)
+        others = iter(await self.apply([change for change in changes if not isinstance(change, Put)]))
+        return [None if is_put else next(others) for is_put in added]
 
     def version(self) -> tuple[int, int] | None:
         """Another value after each change to the database, by whichever process; None while it is not open."""

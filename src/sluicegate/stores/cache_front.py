@@ -131,7 +131,7 @@ class FrontCacheStore:
         if self._closed:
             return
         held = Held(key, entry, body, pending=1)
-        self._shelves.add(held)
+        self._shelves.add(held, look_again_at=self._clock.now() + _LOOK_AGAIN_S)
         self._writer.post(Put(key, entry, body), self._written(held))
         await self._writer.room()
 
@@ -155,7 +155,7 @@ class FrontCacheStore:
     def _is_current(self, key: str, shelf: Shelf) -> bool:
         """Whether the shelf has what the disk has, but for what is on its way."""
         version = self._disk.version()
-        if version is None or self._clock.now() >= shelf.look_again_at > 0:
+        if version is None or self._clock.now() >= shelf.look_again_at:
             return False
         if version != shelf.version:
             if not self._agrees(shelf, self._disk.heads(key)):
@@ -174,13 +174,13 @@ class FrontCacheStore:
         The version is read first: what changes meanwhile makes it another one, and the next use compares.
         """
         version, heads = self._disk.version(), self._disk.heads(key)
+        before = self._shelves.shelf(key) or Shelf()
+        settled = {held.entry.id: held for held in before.held if not held.pending}
         found = await self._disk.entries(key)
-        shelf = self._shelves.shelf(key) or Shelf()
-        kept = {held.entry.id: held for held in shelf.held}
-        on_their_way = [held for held in shelf.held if held.pending]
-        skipped = {held.entry.id for held in on_their_way} | self._removing
-        loaded = [_held(key, entry, kept, heads) for entry in found if entry.id not in skipped]
-        held = [*loaded, *on_their_way]
+        now = self._shelves.shelf(key) or Shelf()
+        newer = [held for held in now.held if held.pending or held.entry.id not in settled]
+        skipped = {held.entry.id for held in newer} | self._removing
+        held = [*(_held(key, entry, settled, heads) for entry in found if entry.id not in skipped), *newer]
         if held:
             self._shelves.put_up(key, Shelf(held, version, self._clock.now() + _LOOK_AGAIN_S))
         else:
@@ -188,9 +188,9 @@ class FrontCacheStore:
         return [one.entry for one in held]
 
 
-def _held(key: str, entry: StoredEntry, kept: dict[str, Held], heads: dict[str, bytes]) -> Held:
+def _held(key: str, entry: StoredEntry, settled: dict[str, Held], heads: dict[str, bytes]) -> Held:
     """An entry as it was loaded; what is known of it already stays, bodies never change."""
-    before, head = kept.get(entry.id), heads.get(entry.id)
+    before, head = settled.get(entry.id), heads.get(entry.id)
     if before is not None and before.head == head:
         return before
     return Held(key, entry, before.body if before is not None else None, head)

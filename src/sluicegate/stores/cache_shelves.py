@@ -34,7 +34,7 @@ class Shelf:
     version: object = None
     """The version of the slower store that the shelf agrees with; None: to be compared."""
     look_again_at: float = 0.0
-    """When to ask the slower store again, whatever its version (seconds)."""
+    """When to ask the slower store again, whatever its version (seconds of `Clock.now`)."""
     size: int = 0
 
     @property
@@ -86,10 +86,10 @@ class Shelves:
             self._used -= shelf.size
             self._forget(shelf.held)
 
-    def add(self, held: Held) -> None:
-        """Put an entry on its shelf; a new shelf is one to be compared."""
+    def add(self, held: Held, *, look_again_at: float) -> None:
+        """Put an entry on its shelf; where there is none, on a new one, which is to be compared."""
         self._held[held.entry.id] = held
-        self._shelves.setdefault(held.key, Shelf()).held.append(held)
+        self._shelves.setdefault(held.key, Shelf(look_again_at=look_again_at)).held.append(held)
         self._shelves.move_to_end(held.key)
         self.weigh(held.key)
 
