@@ -46,9 +46,9 @@ clean: ## Remove what the other targets made
 
 $(VENV)/.runtime: pyproject.toml uv.lock scripts/bootstrap
 	@scripts/bootstrap $(VENV)
-	@$(UV) sync --quiet --frozen --inexact --no-dev
+	@$(UV) sync --quiet --frozen --inexact --compile-bytecode --no-dev
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime
-	@$(UV) sync --quiet --frozen --inexact
+	@$(UV) sync --quiet --frozen --inexact --compile-bytecode
 	@touch $@

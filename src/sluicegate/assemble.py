@@ -40,6 +40,7 @@ from sluicegate.proxy.authority import Authority, ensure_authority
 from sluicegate.proxy.embedded import Embedded
 from sluicegate.proxy.wayside import Parent, Wayside
 from sluicegate.stores.cache_disk import DiskCacheStore
+from sluicegate.stores.cache_front import FrontCacheStore
 from sluicegate.stores.cache_memory import MemoryCacheStore
 from sluicegate.stores.permits_memory import MemoryPermitStore
 from sluicegate.stores.permits_sqlite import SqlitePermitStore
@@ -267,17 +268,18 @@ def _parent(settings: Settings) -> Parent | None:
     return Parent((parsed.host, parsed.port), authorization)
 
 
-def _cache_store(settings: Settings, events: FanOut, clock: Clock) -> DiskCacheStore | MemoryCacheStore:
+def _cache_store(settings: Settings, events: FanOut, clock: Clock) -> FrontCacheStore | MemoryCacheStore:
     max_entry_size = compiled.max_entry_size(settings)
     if settings.cache.store == "memory":
         return MemoryCacheStore(max_size=settings.cache.max_size, max_entry_size=max_entry_size)
-    return DiskCacheStore(
+    disk = DiskCacheStore(
         settings.state_dir / "cache",
         events=events,
         clock=clock,
         max_size=settings.cache.max_size,
         max_entry_size=max_entry_size,
     )
+    return FrontCacheStore(disk, clock=clock)
 
 
 def _permit_store(settings: Settings, clock: Clock) -> PermitStore:

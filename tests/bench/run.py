@@ -65,8 +65,8 @@ def main() -> int:
             f"bench: others kept the machine busy (load {load_before[0]:.1f}): do not trust the figures",
             file=sys.stderr,
         )
-    for error in results.errors:
-        print(f"bench: {error}", file=sys.stderr)
+    for complaint in results.errors:
+        print(f"bench: {complaint}", file=sys.stderr)
     return 1 if results.errors else 0
 
 

@@ -37,7 +37,7 @@ def shells(tmp_path_factory, private_ca) -> tuple[WrappedShell, WrappedShell]:
     config = base_config(
         directory,
         limits={"default": {"rates": [f"{PER_SECOND}/second"]}},
-        https={"upstream_ca": str(private_ca.file)}, cache={"mode": "off"},
+        https={"upstream_ca": str(private_ca.file)},
     )
     del config["log"]
     file = directory / "sluicegate.yaml"

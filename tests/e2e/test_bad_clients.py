@@ -9,7 +9,7 @@ import termios
 import pytest
 import trustme
 
-from support.origin import SeenRequest, ThreadedOrigin, answer, response
+from support.origin import SeenRequest, ThreadedOrigin, answer, hang, response
 from support.proxy import read_all, running_proxy, wait_until
 
 
@@ -23,6 +23,13 @@ def shared(tmp_path_factory, authority):
     directory = tmp_path_factory.mktemp("bad-clients")
     authority.cert_pem.write_to_path(directory / "ca.pem")
     with running_proxy(directory, https={"upstream_ca": str(directory / "ca.pem")}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A proxy that takes heads of 1 KiB."""
+    with running_proxy(tmp_path_factory.mktemp("small"), header_limit="1KiB") as running:
         yield running
 
 
@@ -94,6 +101,9 @@ MALFORMED = {
     "unknown-version": b"GET http://127.0.0.1/ HTTP/7.3\r\nHost: 127.0.0.1\r\n\r\n",
     "ftp": b"GET ftp://127.0.0.1/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
     "bad-port": b"GET http://127.0.0.1:99999/ HTTP/1.1\r\nHost: 127.0.0.1:99999\r\n\r\n",
+    "connect-with-userinfo": b"CONNECT user:password@127.0.0.1:443 HTTP/1.1\r\nHost: 127.0.0.1:443\r\n\r\n",
+    "connect-without-port": b"CONNECT 127.0.0.1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+    "connect-with-url": b"CONNECT http://127.0.0.1/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
     "origin-form": b"GET /index.html HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
 }
 
@@ -128,6 +138,27 @@ def test_headers_without_an_end_are_answered_431(proxy, origin):
     endless = request(origin, "/endless")[:-2] + b"X-Small: a\r\n" * 10_000
 
     assert_refused(proxy.exchange(endless), 431)
+
+
+def test_a_header_a_little_over_the_limit_is_answered_431(proxy, origin):
+    assert_refused(proxy.exchange(request(origin, "/over", "X-Large: " + "a" * 65_536)), 431)
+
+
+def test_the_limit_holds_for_heads_that_come_at_once_and_behind_others(small, origin):
+    over = request(origin, "/over", "X-Large: " + "a" * 2000)
+
+    assert_refused(small.exchange(over), 431)
+    assert [told for told, _ in responses(small.exchange(request(origin, "/under") + over))] == [200, 431]
+
+
+def test_trailers_without_an_end_are_cut_off(small):
+    with ThreadedOrigin(hang) as origin:
+        head = request(origin, "/trailers", "Transfer-Encoding: chunked", method="POST")
+        with small.raw(head + b"1\r\na\r\n0\r\n" + b"X-Trailer: a\r\n" * 1000) as connection:
+            read_all(connection)
+        origin.until(lambda origin: origin.open == 0)
+
+        assert origin.accepted == 1
 
 
 def test_a_request_line_in_ten_pieces_is_one_request(proxy, origin):
@@ -217,6 +248,16 @@ def test_half_a_request_and_a_close_disturb_nobody(proxy, origin):
         read_all(connection)
 
     assert len(origin.log) == seen
+
+
+@pytest.mark.parametrize("broken", [True, False], ids=["malformed", "well-formed"])
+def test_a_request_and_a_close_in_one_go_leave_nothing_behind(proxy, origin, broken):
+    whole = request(origin, "/and-close")
+    for _ in range(20):
+        with proxy.raw() as connection:
+            connection.sendall(whole.replace(b"Host:", b"Host :") if broken else whole)
+            connection.shutdown(socket.SHUT_WR)
+            read_all(connection)
 
 
 def test_an_upload_that_stops_half_way_ends_as_client_gone(proxy, origin):

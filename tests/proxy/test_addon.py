@@ -4,6 +4,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
+from mitmproxy import tls
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client, ConnectionState
 from mitmproxy.proxy import events, layer
@@ -11,9 +12,9 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import TCPLayer
 from mitmproxy.test import taddons, tflow
 
-from sluicegate.clock import SystemClock
+from sluicegate.clock import ManualClock, SystemClock
 from sluicegate.core.access import AccessPolicy
-from sluicegate.core.events import Access
+from sluicegate.core.events import Access, Notice
 from sluicegate.core.interception import Interception
 from sluicegate.core.limits.model import Limit, Rate
 from sluicegate.errors import LoopDetected
@@ -53,7 +54,10 @@ def context_of(addon, *, tunnel=None, tls=False):
 
 
 async def layer_for(addon, data, **options):
-    context = context_of(addon, **options)
+    return await layer_in(addon, context_of(addon, **options), data)
+
+
+async def layer_in(addon, context, data):
     nextlayer = layer.NextLayer(context)
     nextlayer.events.append(events.DataReceived(context.client, data))
     await addon.next_layer(nextlayer)
@@ -216,3 +220,19 @@ async def test_through_a_parent_proxy_mitmproxy_connects_there_with_our_credenti
     assert flow.server_conn.via == ("http", ("parent.test", 3128))
     assert upstream.request.headers["Proxy-Authorization"] == "Basic c2VjcmV0"
     assert type(carried).__name__ == "HttpUpstreamProxy"
+
+
+@pytest.mark.parametrize(("spoke", "after_s", "accused"), [(False, 0.1, 1), (False, 30, 0), (True, 0.1, 0)])
+async def test_who_leaves_right_after_the_handshake_without_a_word_does_not_trust_us(spoke, after_s, accused):
+    clock = ManualClock()
+    async with engine_bench() as bench, addon_on(bench) as addon:
+        addon._clock = clock
+        context = context_of(addon, tunnel=("up.test", 443), tls=True)
+        addon.tls_established_client(tls.TlsData(context.client, context, None))
+        if spoke:
+            await layer_in(addon, context, b"GET / HTTP/1.1\r\n")
+        await clock.advance(after_s)
+        addon.client_disconnected(context.client)
+
+    told = [notice for notice in bench.events.of(Notice) if notice.event == "client_refused_certificate"]
+    assert len(told) == accused

@@ -1,6 +1,6 @@
 """What package clients fetch from, made on the spot: a Python index, an npm registry, a git repository.
 
-Each is a `Site`: a function from a request target to what is there. `serve` makes it a handler's answer.
+Each is a `Site`: request target -> what is there. `serve` makes it a handler's answer.
 """
 
 import base64
@@ -20,7 +20,7 @@ from support.origin import SeenRequest, response
 
 @dataclass(frozen=True)
 class Resource:
-    """A representation; `{origin}` in a text stands for the scheme and authority it was asked for under."""
+    """A representation; `{origin}` in text or JSON stands for the scheme and authority it was asked for under."""
 
     content: bytes
     kind: str = "application/octet-stream"

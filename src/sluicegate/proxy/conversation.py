@@ -65,7 +65,8 @@ class Conversation:
         if self._incoming.body is not None:
             self._incoming.body.abort()
         if self._task is not None:
-            self._task.cancel()
+            # Not at once: a task that is cancelled before its first step never gets to `_finish`.
+            asyncio.get_running_loop().call_soon(self._task.cancel)
 
     async def _run(self) -> None:
         try:

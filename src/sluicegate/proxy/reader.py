@@ -63,6 +63,10 @@ class _Partial:
     known: dict[bytes, list[bytes]] = field(default_factory=dict)
     """The values of the fields that decide about framing and routing, by lower-case name."""
 
+    def size(self) -> int:
+        """Bytes of the target and the header section."""
+        return len(self.target) + sum(len(name) + len(value) + 4 for name, value in self.fields)
+
     def values(self, name: bytes) -> list[bytes]:
         """The values of one of the `DECISIVE` fields."""
         return self.known.get(name, _NONE)
@@ -86,10 +90,12 @@ class RequestReader:
         self._open: Incoming | None = None
         self._final: Handover | Fault | None = None
         self._head_bytes = 0
+        self._fed = 0
 
     def feed(self, data: bytes) -> None:
         """Parse `data`. Never raises: what cannot be parsed becomes a `Fault`, the last thing that is parsed."""
         while data and self._final is None:
+            self._fed = len(data)
             if self._open is None:
                 self._head_bytes += len(data)
             try:
@@ -127,14 +133,22 @@ class RequestReader:
             if (lower := name.lower()) in DECISIVE:
                 partial.known.setdefault(lower, []).append(value)
         elif self._open is not None and self._open.body is not None:
+            self._head_bytes += len(name) + len(value) + 4
+            if self._head_bytes > self._header_limit:
+                raise _too_large(self._header_limit)
             self._open.body.trailers.append((name, value))
 
     def on_headers_complete(self) -> None:
         partial, self._partial = self._partial, None
-        self._head_bytes = 0
+        most, self._head_bytes = self._head_bytes + self._fed, 0
         if partial is None:
             return
-        if self._parser.get_method() == b"CONNECT" or _changes_protocol(partial):
+        if most > self._header_limit and partial.size() > self._header_limit:
+            raise _too_large(self._header_limit)
+        tunnels = self._parser.get_method() == b"CONNECT"
+        if tunnels:
+            split_authority(partial.target, 0)
+        if tunnels or _changes_protocol(partial):
             self._final = Handover(_serialised(self._parser, partial))
             self.parsed.append(self._final)
             return
