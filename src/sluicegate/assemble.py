@@ -35,9 +35,10 @@ from sluicegate.observe.sink import FanOut
 from sluicegate.observe.state import LimitState, State
 from sluicegate.observe.status import ConfigInfo, status_document
 from sluicegate.observe.totals import Totals
-from sluicegate.proxy.addon import Services, SluicegateAddon
+from sluicegate.proxy.addon import SluicegateAddon
 from sluicegate.proxy.authority import Authority, ensure_authority
 from sluicegate.proxy.embedded import Embedded
+from sluicegate.proxy.hub import Services
 from sluicegate.proxy.wayside import Parent, Wayside
 from sluicegate.stores.cache_disk import DiskCacheStore
 from sluicegate.stores.cache_front import FrontCacheStore

@@ -89,10 +89,10 @@ class Service:
     async def _drain(self) -> None:
         self.ready = False
         self._proxy.stop_accepting()
-        under_way = self.runtime.addon.active
+        under_way = self.runtime.addon.reception.active
         self._say("draining", f"Stopping; {under_way} requests are under way.", under_way=under_way)
         waits = [
-            spawn(self.runtime.addon.until_idle(), name="drain"),
+            spawn(self.runtime.addon.reception.until_idle(), name="drain"),
             spawn(self._stop_now.wait(), name="second signal"),
         ]
         _, unfinished = await asyncio.wait(

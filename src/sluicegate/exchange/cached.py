@@ -158,7 +158,7 @@ class CachedForwarder:
                 call.cache,
                 reason.token,
                 reason.section,
-                stored=isinstance(outcome, Store),
+                stored=isinstance(outcome, Store | Freshened),
             )
         )
         fields = [*head.fields, (b"Cache-Status", cache_status(lookup, outcome, status=status))]

@@ -71,7 +71,7 @@ class ProxyServer:
 
     def stop_accepting(self) -> None:
         """Close the listening socket; what is connected goes on."""
-        self._addon.draining = True
+        self._addon.drain()
         if self._listener is not None:
             self._listener.close()
 
