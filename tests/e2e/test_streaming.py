@@ -176,6 +176,8 @@ def test_a_slow_reader_holds_the_origin_back_and_not_the_memory(proxy, cache_con
                 read(connection, 8 * MIB)
                 wait_until(settled(lambda: len(sent)), "the origin to be held back")
         origin.until(lambda origin: origin.open == 0)
+        line = proxy.await_log(event="access", url=f"{origin.url}/slowly-{cache_control}")
 
+    assert line["error"] == "client_gone"
     assert sum(sent) < 96 * MIB, "hardly more than was read has left the origin"
     assert proxy.peak_rss() - before < ROOM

@@ -46,6 +46,7 @@ class Conversation:
         self._on_end = on_end
         self._sink = sink
         self._task: asyncio.Task[None] | None = None
+        self._ending = False
         self._status = 0
         self._sent = 0
         if incoming.expects_continue and incoming.body is not None:
@@ -66,7 +67,12 @@ class Conversation:
             self._incoming.body.abort()
         if self._task is not None:
             # Not at once: a task that is cancelled before its first step never gets to `_finish`.
-            asyncio.get_running_loop().call_soon(self._task.cancel)
+            asyncio.get_running_loop().call_soon(self._interrupt, self._task)
+
+    def _interrupt(self, task: asyncio.Task[None]) -> None:
+        """Cancel the task, unless it has come to its end by itself and is giving back what it holds."""
+        if not self._ending:
+            task.cancel()
 
     async def _run(self) -> None:
         try:
@@ -88,8 +94,11 @@ class Conversation:
             error = "proxy_internal_error"
             _logger.exception("exchange %s failed while its body was sent", self._call.request_id)
         finally:
-            await answer.body.aclose()
-            await self._finish(error)
+            self._ending = True
+            try:
+                await answer.body.aclose()
+            finally:
+                await self._finish(error)
 
     async def _write(self, answer: Answer) -> None:
         framing = wire.Framing(
