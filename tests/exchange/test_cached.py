@@ -181,3 +181,16 @@ async def test_rfc9213_a_targeted_field_decides_instead_of_cache_control():
         wholes = [await bench.ask(origin.url + "/a") for _ in range(2)]
 
     assert [whole.call.cache for whole in wholes] == ["miss", "hit"]
+
+
+async def test_rfc9111_4_4_a_successful_post_invalidates_what_its_location_names():
+    def reply(seen):
+        posted = seen.method == "POST"
+        return response(body=b"x", fields=[("Location", "/a")] if posted else FRESH)
+
+    async with ScriptedOrigin(answer(reply)) as origin, engine_bench() as bench:
+        await bench.ask(origin.url + "/a")
+        await bench.ask(origin.url + "/b", method="POST")
+        after = await bench.ask(origin.url + "/a")
+
+    assert after.call.cache == "miss"

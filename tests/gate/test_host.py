@@ -31,3 +31,16 @@ def test_without_rates_only_concurrency_closes_it():
     host.line.push("turn")
 
     assert host.open
+
+
+def test_few_are_let_in_while_those_before_them_still_connect():
+    host = Host("a", limit("10/second", concurrency=100))
+    while host.open:
+        host.arriving += 1
+
+    assert host.arriving == 15
+
+
+def test_one_that_is_slow_to_connect_does_not_stop_the_next_even_at_a_slow_rate():
+    assert Host("a", limit("1/hour"), arriving=1).open
+    assert not Host("a", limit("1/hour"), arriving=2).open

@@ -76,3 +76,16 @@ async def test_a_file_that_is_no_database_is_told_from_other_failures(tmp_path, 
 async def test_a_file_that_cannot_be_opened_raises(tmp_path, failures):
     with pytest.raises(sqlite3.OperationalError):
         await DiskConnection.open(tmp_path / "missing" / "a.db", failures.append)
+
+
+async def test_a_function_has_the_connection_to_itself_and_in_its_thread(connection, failures):
+    await (await connection.cursor()).execute("CREATE TABLE t (a)")
+
+    def fill(database: sqlite3.Connection) -> int:
+        database.execute("INSERT INTO t VALUES (1)")
+        return database.execute("SELECT count(*) FROM t").fetchone()[0]
+
+    assert await connection.call(fill) == 1
+    with pytest.raises(sqlite3.OperationalError):
+        await connection.call(lambda database: database.execute("nonsense"))
+    assert failures == []

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from sluicegate.clock import ManualClock
 from sluicegate.core.events import Level, Notice, Stage
 from sluicegate.errors import ResponseCutShort
+from sluicegate.stores.cache_batch import Put, Remove, Written
 from sluicegate.stores.cache_disk import DATABASE_NAME, DiskCacheStore
 from support.cache_entries import KEY, body_of, entry, put
 from support.messages import Body, read_all
@@ -232,6 +234,27 @@ async def test_trouble_that_lasts_is_told_again_after_a_while(open_store, events
         await clock.advance(60)
 
     assert events.names() == ["cache_store_failed", "cache_store_failed"]
+
+
+async def test_on_a_full_disk_entries_can_still_be_removed(open_store, events, tiny_disk):
+    store = open_store(tiny_disk / "cache")
+    stored = await put(store, b"x")
+    large = [Put(str(number), replace(entry(), id=f"{number:032x}"), b"y" * 900_000) for number in range(4)]
+
+    done = await store.apply([*large, Remove(stored.id)])
+
+    assert done == [None] * 4 + [Written()]
+    assert await store.entries(KEY) == []
+    assert events.names() == ["cache_store_failed"]
+
+
+async def test_while_it_cannot_be_opened_changes_fail_and_there_is_no_version(open_store, tmp_path):
+    (tmp_path / "cache").write_text("in the way")
+    store = open_store()
+
+    assert not await store.usable()
+    assert await store.apply([Remove("0" * 32)]) == [None]
+    assert (store.version(), store.heads(KEY)) == (None, {})
 
 
 async def test_what_was_given_up_takes_no_room(open_store, tmp_path):

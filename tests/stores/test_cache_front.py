@@ -147,6 +147,7 @@ async def test_closing_writes_what_is_waiting(make_front, disk, other):
     disk.writing.clear()
     await put(front, b"late")
     closing = asyncio.get_running_loop().create_task(front.aclose())
+    await asyncio.sleep(0)
     disk.writing.set()
     await closing
 
@@ -210,6 +211,24 @@ async def test_what_another_process_adds_while_ours_is_under_way_is_found_too(fr
     assert {await body_of(front, one) for one in found} == {b"ours", b"theirs"}
 
 
+async def test_what_reaches_the_disk_while_the_key_is_looked_up_there_is_not_lost(front, disk, other, monkeypatch):
+    await put(other, b"theirs")
+    disk.writing.clear()
+    await read_all(await front.store(KEY, entry(), Body(b"ours")))
+    look_up = disk.entries
+
+    async def slow(key):
+        found = await look_up(key)
+        disk.writing.set()
+        await front.flush()
+        return found
+
+    monkeypatch.setattr(disk, "entries", slow)
+    found = await front.entries(KEY)
+
+    assert {await body_of(front, one) for one in found} == {b"ours", b"theirs"}
+
+
 async def test_a_removal_is_on_disk_when_it_returns(front, other):
     stored = await put(front, b"x")
 
@@ -225,6 +244,7 @@ async def test_an_entry_removed_before_it_was_written_never_comes_back(front, di
     removing = asyncio.get_running_loop().create_task(front.remove(stored.id))
     await asyncio.sleep(0)
     assert await front.entries(KEY) == []
+    assert not removing.done()
 
     disk.writing.set()
     await removing

@@ -1,4 +1,5 @@
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
@@ -55,3 +56,34 @@ async def test_it_counts_entries_and_bytes(store, index):
 
     assert entries == 1
     assert 1_000_000 < size < 1_200_000
+
+
+async def test_the_version_changes_with_what_others_do_and_with_nothing_else(store, index):
+    before = index.version()
+    assert index.version() == before
+
+    stored = await put(store, b"x")
+    added = index.version()
+    assert added != before
+    await store.remove(stored.id)
+    assert index.version() != added
+
+
+async def test_heads_are_the_same_as_long_as_the_head_is(store, index):
+    stored = await put(store, b"x")
+    heads = index.heads(KEY)
+    assert [*heads] == [stored.id]
+    await put(store, b"y", key="other")
+    assert index.heads(KEY) == heads
+
+    await store.freshen(replace(stored, response_time=9.0))
+    assert index.heads(KEY) != heads
+    await store.remove(stored.id)
+    assert index.heads(KEY) == {}
+
+
+async def test_totals_leave_out_what_is_counted_elsewhere(store, index):
+    stored = await put(store, b"x")
+    await put(store, b"y", key="other")
+
+    assert (index.totals()[0], index.totals([stored.id])[0]) == (2, 1)

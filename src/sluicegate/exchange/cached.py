@@ -17,6 +17,7 @@ from sluicegate.core.caching.decisions import (
     Store,
 )
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.invalidation import also_invalidated
 from sluicegate.core.caching.keys import cache_key
 from sluicegate.core.caching.status import cache_status
 from sluicegate.core.events import CacheDecided
@@ -102,6 +103,9 @@ class CachedForwarder:
         )
         for entry_id in outcome.remove:
             await self._store.remove(entry_id)
+        for key in also_invalidated(plan.request, received.head):
+            for entry in await self._store.entries(key):
+                await self._store.remove(entry.id)
         return outcome
 
     async def _validated(

@@ -9,6 +9,10 @@ from sluicegate.core.limits.window import plan
 
 LEAD_S = 0.5
 """How long before its permit a turn is let in, at most: it may open a connection meanwhile, and holds a slot."""
+CONNECT_S = 1.0
+"""How long a connection may take to open without the rate going unused: more turns are let in to cover that."""
+AT_LEAST = 2
+"""Turns that may be on their way to a permit at the same time, however slow the rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +39,21 @@ class Host[T: Hashable]:
     """Turns that wait, for whatever."""
     unpermitted: int = 0
     """Turns that have had no permit yet."""
+    arriving: int = 0
+    """Those of them that hold a slot: they connect, or wait in line."""
     present: int = 0
     """Turns that have not left."""
 
     @property
     def open(self) -> bool:
-        """The next in the queue may have a slot: one is free, and not enough wait in line for a permit already."""
+        """The next in the queue may have a slot: one is free, and not enough are on their way to a permit already."""
         if self.in_flight >= self.limit.concurrency:
             return False
-        return self.limit.unlimited or len(self.line) * plan(self.limit).spacing_s < LEAD_S
+        if self.limit.unlimited:
+            return True
+        spacing_s = plan(self.limit).spacing_s
+        enough = max(AT_LEAST, (LEAD_S + CONNECT_S) / spacing_s)
+        return len(self.line) * spacing_s < LEAD_S and self.arriving < enough
 
     def status(self) -> HostStatus:
         """The counts as they are now."""

@@ -55,6 +55,7 @@ class Slots:
         host = turn.host
         if self.free_for(host):
             host.in_flight += 1
+            host.arriving += 1
             self.in_flight += 1
             turn.place = Place.INSIDE
             return
@@ -80,6 +81,7 @@ class Slots:
         while host.queue and host.open:
             turn = host.queue.pop()
             host.in_flight += 1
+            host.arriving += 1
             turn.place = Place.LOBBY
             self._lobby.push(turn)
         while self._lobby and self.in_flight < self.max_inflight:

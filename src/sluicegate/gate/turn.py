@@ -105,6 +105,7 @@ class Turn:
         try:
             if not await self._line(unless):
                 return False
+            self._count()
         except BaseException as error:
             self._give_up(error)
             raise
@@ -113,7 +114,6 @@ class Turn:
             if host.line:
                 host.line.first().rouse()
             self._desk.slots.assign(host)
-        self._count()
         self._desk.events.emit(
             Permitted(self._ask.request_id, self._ask.host, self.key, self.waited_s, host.waiting, host.in_flight)
         )
@@ -224,6 +224,8 @@ class Turn:
         if not self._permitted:
             self._permitted = True
             self.host.unpermitted -= 1
+            if self.place in (Place.LOBBY, Place.INSIDE):
+                self.host.arriving -= 1
 
     def _give_up(self, error: BaseException) -> None:
         """Leave before being served, and tell why."""

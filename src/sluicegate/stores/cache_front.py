@@ -164,7 +164,7 @@ class FrontCacheStore:
         return True
 
     def _agrees(self, shelf: Shelf, heads: dict[str, bytes]) -> bool:
-        on_their_way = {held.entry.id for held in shelf.held if held.pending} | self._removing
+        on_their_way = {held.entry.id for held in shelf.held if held.pending}
         written = {held.entry.id: held.head for held in shelf.held if not held.pending}
         return written == {entry_id: head for entry_id, head in heads.items() if entry_id not in on_their_way}
 
@@ -173,6 +173,9 @@ class FrontCacheStore:
 
         The version is read first: what changes meanwhile makes it another one, and the next use compares.
         """
+        if not await self._disk.usable():
+            self._shelves.take_down(key)
+            return []
         version, heads = self._disk.version(), self._disk.heads(key)
         before = self._shelves.shelf(key) or Shelf()
         settled = {held.entry.id: held for held in before.held if not held.pending}

@@ -29,14 +29,13 @@ from sluicegate.core.caching.directives import MAX_SECONDS, Directives, cache_co
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.facts import facts_of
 from sluicegate.core.caching.headers import freshened, stored_form, with_age
+from sluicegate.core.caching.invalidation import SAFE_METHODS
 from sluicegate.core.caching.keys import cache_key
 from sluicegate.core.caching.storing import obeyed_control, refusal
 from sluicegate.core.http import RequestHead, ResponseHead, end_to_end, get
 
 _SUCCESS = range(200, 300)
 _CACHED_METHODS = frozenset({"GET", "HEAD"})
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-"""RFC 9110 §9.2.1; every other method may change the resource, so it invalidates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def may_use_cache(request: RequestHead) -> bool:
 
     Requests with unsafe methods need it too: what they invalidate is stored there.
     """
-    return request.method not in _SAFE_METHODS or _bypass(request) is None
+    return request.method not in SAFE_METHODS or _bypass(request) is None
 
 
 def look_up(request: RequestHead, entries: Sequence[StoredEntry], options: CacheOptions, now: float) -> Lookup:
@@ -127,7 +126,7 @@ def _bypass(request: RequestHead) -> Reason | None:
 
 def _forward_past(request: RequestHead, entries: Sequence[StoredEntry], reason: Reason) -> Forward:
     """Send on what nothing stored can answer; an unsafe request may invalidate every entry (RFC 9111 §4.4)."""
-    return Forward(request, reason, [] if request.method in _SAFE_METHODS else list(entries))
+    return Forward(request, reason, [] if request.method in SAFE_METHODS else list(entries))
 
 
 def _refuse() -> Refuse:
@@ -193,7 +192,7 @@ def _asked(plan: Revalidate | Forward, options: CacheOptions) -> _Asked:
     if isinstance(plan, Revalidate) and isinstance(plan.state, _Asked):
         return plan.state
     request = plan.original if isinstance(plan, Revalidate) else plan.request
-    shown = [] if request.method in _SAFE_METHODS else plan.candidates
+    shown = [] if request.method in SAFE_METHODS else plan.candidates
     return _Asked(hishel_machine.miss(_question(request), shown, shared=options.shared), shown)
 
 
