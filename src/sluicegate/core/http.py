@@ -23,8 +23,8 @@ HOP_BY_HOP = frozenset(
 """Fields that concern one connection only (RFC 9110 §7.6.1). `Trailer` travels on, as trailers do."""
 
 CONNECTION_FIELDS = frozenset({b"connection", b"proxy-connection"})
-_HARMLESS_OPTIONS = frozenset({b"close"})
-"""Connection options that are no field's name."""
+_HARMLESS_OPTIONS = HOP_BY_HOP | {b"close"}
+"""Connection options that name no field, or one that goes no further anyway."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -36,15 +36,19 @@ class Origin:
     scheme: str
     host: str
     port: int
+    authority: str = field(init=False, repr=False, compare=False)
+    """`host` or `host:port`, as Host carries it: brackets around IPv6, no default port."""
+    text: str = field(init=False, repr=False, compare=False)
+    """`scheme://authority`; both are made once, since every request asks for them several times."""
 
-    @property
-    def authority(self) -> str:
-        """`host` or `host:port`, as Host carries it: brackets around IPv6, no default port."""
+    def __post_init__(self) -> None:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == DEFAULT_PORTS.get(self.scheme) else f"{host}:{self.port}"
+        authority = host if self.port == DEFAULT_PORTS.get(self.scheme) else f"{host}:{self.port}"
+        object.__setattr__(self, "authority", authority)
+        object.__setattr__(self, "text", f"{self.scheme}://{authority}")
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.authority}"
+        return self.text
 
 
 @dataclass(slots=True)
@@ -59,7 +63,7 @@ class RequestHead:
     @property
     def url(self) -> str:
         """The absolute URL."""
-        return f"{self.origin}{self.target}"
+        return self.origin.text + self.target
 
     def with_fields(self, fields: FieldList) -> "RequestHead":
         """The same request with another header section."""
@@ -105,15 +109,16 @@ def end_to_end(fields: FieldList, drop: frozenset[bytes] = frozenset()) -> Field
     `drop` names more (lower case) to leave out.
     """
     kept = []
-    listed: set[bytes] = set()
+    listed: list[bytes] = []
     for item in fields:
         name = item[0].lower()
         if name in HOP_BY_HOP:
             if name in CONNECTION_FIELDS:
-                listed.update(_members(item[1]))
+                listed += _members(item[1])
         elif name not in drop:
             kept.append(item)
-    return without(kept, listed) if listed - HOP_BY_HOP - _HARMLESS_OPTIONS else kept
+    named = {option for option in listed if option not in _HARMLESS_OPTIONS}
+    return without(kept, named) if named else kept
 
 
 def _members(value: bytes) -> list[bytes]:

@@ -100,6 +100,12 @@ class Turn:
         store fails for some seconds. If it ends otherwise than by returning, nothing is spent and nothing is held.
         """
         host = self.host
+        if host.limit.unlimited and not host.line:
+            if unless():
+                return False
+            self._count()
+            self._told()
+            return True
         self._roused = False
         host.line.push(self)
         try:
@@ -114,9 +120,7 @@ class Turn:
             if host.line:
                 host.line.first().rouse()
             self._desk.slots.assign(host)
-        self._desk.events.emit(
-            Permitted(self._ask.request_id, self._ask.host, self.key, self.waited_s, host.waiting, host.in_flight)
-        )
+        self._told()
         return True
 
     def leave(self) -> None:
@@ -219,6 +223,12 @@ class Turn:
 
     def _overdue(self) -> bool:
         return self._desk.clock.now() >= self._deadline
+
+    def _told(self) -> None:
+        ask, host = self._ask, self.host
+        self._desk.events.emit(
+            Permitted(ask.request_id, ask.host, host.key, self.waited_s, host.waiting, host.in_flight)
+        )
 
     def _count(self) -> None:
         if not self._permitted:

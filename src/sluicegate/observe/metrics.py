@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
+from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
@@ -50,6 +51,16 @@ class Metrics(Collector):
         self._count_limits()
         self._count_cache_and_upstream()
         self.notices = self._counter("sluicegate_notices", "Log lines about the proxy itself.", "stage", "level")
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Access: self._access,
+            Permitted: self._permitted,
+            Rejected: self._rejected,
+            Abandoned: self._abandoned,
+            CacheDecided: self._cache_decided,
+            UpstreamAnswered: self._answered,
+            UpstreamFailed: self._failed,
+            Notice: self._noticed,
+        }
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self)
         ProcessCollector(namespace="sluicegate", registry=self.registry)
@@ -110,27 +121,29 @@ class Metrics(Collector):
         )
 
     def emit(self, event: Event) -> None:
-        match event:
-            case Access():
-                self._access(event)
-            case Permitted():
-                host = self.hosts(event.host)
-                self.permits.add(host)
-                self.waits.observe(event.wait_s, host)
-            case Rejected():
-                self.rejections.add(self.hosts(event.host), event.why)
-            case Abandoned():
-                self.abandoned.add(self.hosts(event.host))
-            case CacheDecided():
-                self.cache_decisions.add(event.outcome, event.reason)
-                if event.stored:
-                    self.cache_stored.add()
-            case UpstreamAnswered():
-                self._answered(event)
-            case UpstreamFailed():
-                self.upstream_failures.add(self.hosts(event.host), event.error)
-            case Notice():
-                self.notices.add(event.stage.value, event.level.value)
+        self._handlers[type(event)](event)
+
+    def _permitted(self, event: Permitted) -> None:
+        host = self.hosts(event.host)
+        self.permits.add(host)
+        self.waits.observe(event.wait_s, host)
+
+    def _rejected(self, event: Rejected) -> None:
+        self.rejections.add(self.hosts(event.host), event.why)
+
+    def _abandoned(self, event: Abandoned) -> None:
+        self.abandoned.add(self.hosts(event.host))
+
+    def _cache_decided(self, event: CacheDecided) -> None:
+        self.cache_decisions.add(event.outcome, event.reason)
+        if event.stored:
+            self.cache_stored.add()
+
+    def _failed(self, event: UpstreamFailed) -> None:
+        self.upstream_failures.add(self.hosts(event.host), event.error)
+
+    def _noticed(self, event: Notice) -> None:
+        self.notices.add(event.stage.value, event.level.value)
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """All metrics and their content type: OpenMetrics when `accept` asks for it, else Prometheus' text format."""

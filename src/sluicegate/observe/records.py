@@ -42,19 +42,23 @@ class Record:
     message: str = ""
 
 
+_LEVELS: dict[type, Level] = {
+    CacheDecided: Level.DEBUG,
+    UpstreamAnswered: Level.DEBUG,
+    Rejected: Level.WARNING,
+    UpstreamFailed: Level.WARNING,
+    Access: Level.INFO,
+    Abandoned: Level.INFO,
+}
+
+
 def level_of(event: Event) -> Level:
     """The level an event is logged at."""
-    match event:
-        case Notice():
-            return event.level
-        case CacheDecided() | UpstreamAnswered():
-            return Level.DEBUG
-        case Permitted():
-            return Level.INFO if event.wait_s >= NOTICEABLE_WAIT_S else Level.DEBUG
-        case Rejected() | UpstreamFailed():
-            return Level.WARNING
-        case Access() | Abandoned():
-            return Level.INFO
+    if (level := _LEVELS.get(type(event))) is not None:
+        return level
+    if isinstance(event, Notice):
+        return event.level
+    return Level.INFO if isinstance(event, Permitted) and event.wait_s >= NOTICEABLE_WAIT_S else Level.DEBUG
 
 
 def record_of(event: RareEvent) -> Record:

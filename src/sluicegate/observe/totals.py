@@ -34,22 +34,19 @@ class Totals:
     upstream_failures: int = 0
 
     def emit(self, event: Event) -> None:
-        match event:
-            case Access():
-                self._access(event)
-            case Permitted():
-                self.permits += 1
-            case Rejected():
-                self.rejected += 1
-            case Abandoned():
-                self.abandoned += 1
-            case UpstreamAnswered():
-                self.upstream_requests += 1
-            case UpstreamFailed():
-                self.upstream_requests += 1
-                self.upstream_failures += 1
-            case _:
-                pass
+        if isinstance(event, Access):
+            self._access(event)
+        elif isinstance(event, Permitted):
+            self.permits += 1
+        elif isinstance(event, UpstreamAnswered):
+            self.upstream_requests += 1
+        elif isinstance(event, UpstreamFailed):
+            self.upstream_requests += 1
+            self.upstream_failures += 1
+        elif isinstance(event, Rejected):
+            self.rejected += 1
+        elif isinstance(event, Abandoned):
+            self.abandoned += 1
 
     def as_dict(self) -> dict[str, int | float]:
         """The sums by name, as `/api/status` shows them."""

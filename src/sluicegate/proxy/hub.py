@@ -82,7 +82,12 @@ def handler_of(client: connection.Client) -> ConnectionHandler | None:
 def writer_of(client: connection.Client) -> asyncio.StreamWriter | None:
     """The client's stream; None once it is gone."""
     handler = handler_of(client)
-    transport = handler.transports.get(client) if handler is not None else None
+    return None if handler is None else stream_of(handler, client)
+
+
+def stream_of(handler: ConnectionHandler, client: connection.Client) -> asyncio.StreamWriter | None:
+    """The same where the handler is known."""
+    transport = handler.transports.get(client)
     writer = transport.writer if transport is not None else None
     return writer if isinstance(writer, asyncio.StreamWriter) else None
 

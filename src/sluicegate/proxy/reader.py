@@ -1,7 +1,9 @@
 """From a client's bytes to requests: llhttp in strict mode, so that what is judged is what is sent on (RFC 9112)."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import httptools
 
@@ -15,6 +17,8 @@ DECISIVE = frozenset(
     {b"host", b"content-length", b"transfer-encoding", b"expect", b"connection", b"proxy-connection", b"upgrade"}
 )
 _NONE: list[bytes] = []
+_ABSOLUTE = re.compile(rb"(https?)://([^/?#]*)([^#]*)", re.IGNORECASE)
+"""Scheme, authority, path with query; a fragment is cut off (RFC 3986 §3)."""
 
 type MakeBody = Callable[[int | None], ClientBody]
 
@@ -237,16 +241,20 @@ def _addressed(target: bytes, method: str, tunnel_origin: Origin | None) -> tupl
                 advice="Set HTTP_PROXY to this address instead of opening it; the dashboard is on the admin address.",
             )
         return tunnel_origin, target.decode("latin-1")
-    scheme, _, rest = target.partition(b"://")
-    name = scheme.lower().decode("latin-1")
-    if name not in DEFAULT_PORTS or not rest:
+    parts = _ABSOLUTE.match(target)
+    if parts is None:
         raise BadRequest("The request target is no http or https URL.")
-    cut = min((at for at in (rest.find(b"/"), rest.find(b"?"), rest.find(b"#")) if at >= 0), default=len(rest))
-    authority, path = rest[:cut], rest[cut:].partition(b"#")[0]
+    path = parts[3]
     if not path.startswith(b"/"):
         path = b"*" if method == "OPTIONS" and not path else b"/" + path
+    return _origin(parts[1], parts[2]), path.decode("latin-1")
+
+
+@lru_cache(maxsize=4096)
+def _origin(scheme: bytes, authority: bytes) -> Origin:
+    name = scheme.lower().decode("ascii")
     host, port = split_authority(authority.rpartition(b"@")[2], DEFAULT_PORTS[name])
-    return Origin(name, host, port), path.decode("latin-1")
+    return Origin(name, host, port)
 
 
 def split_authority(authority: bytes, default_port: int) -> tuple[str, int]:

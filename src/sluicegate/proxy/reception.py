@@ -8,7 +8,7 @@ from sluicegate.errors import ExchangeError
 from sluicegate.exchange.call import Call
 from sluicegate.proxy.conversation import Conversation
 from sluicegate.proxy.direct import Direct
-from sluicegate.proxy.hub import Hub, handler_of, user_of, writer_of
+from sluicegate.proxy.hub import Hub, handler_of, stream_of, user_of, writer_of
 from sluicegate.proxy.lane import placeholder
 from sluicegate.proxy.outbox import Sink
 from sluicegate.proxy.reader import Incoming
@@ -68,7 +68,8 @@ class Reception:
     def direct(self, context: Context) -> Direct | None:
         if context.server.address is not None or context.client.tls:
             return None
-        handler, writer = handler_of(context.client), writer_of(context.client)
+        handler = handler_of(context.client)
+        writer = None if handler is None else stream_of(handler, context.client)
         return None if handler is None or writer is None else Direct(handler, writer)
 
     def transport(self, context: Context) -> asyncio.Transport | None:

@@ -52,6 +52,8 @@ class FrontCacheStore:
 
     async def entries(self, key: str) -> list[StoredEntry]:
         shelf = self._shelves.shelf(key)
+        if shelf is None and await self._disk.usable() and not self._disk.heads(key):
+            return []
         if shelf is None or not self._is_current(key, shelf):
             return await self._load(key)
         return [held.entry for held in shelf.held]

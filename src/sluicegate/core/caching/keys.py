@@ -19,7 +19,7 @@ def cache_key(request: RequestHead) -> str:
         path = _PERCENT.sub(_percent_encoding, path)
     if "/." in path:
         path = _without_dot_segments(path)
-    return f"{request.origin}{path or '/'}{mark}{query}"
+    return f"{request.origin.text}{path or '/'}{mark}{query}"
 
 
 def _percent_encoding(match: re.Match[str]) -> str:

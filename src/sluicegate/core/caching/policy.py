@@ -32,8 +32,9 @@ from sluicegate.core.caching.headers import freshened, stored_form, with_age
 from sluicegate.core.caching.invalidation import SAFE_METHODS
 from sluicegate.core.caching.keys import cache_key
 from sluicegate.core.caching.storing import obeyed_control, refusal
-from sluicegate.core.http import RequestHead, ResponseHead, end_to_end, get
+from sluicegate.core.http import RequestHead, ResponseHead, get
 
+_NOT_MODIFIED = HTTPStatus.NOT_MODIFIED
 _SUCCESS = range(200, 300)
 _CACHED_METHODS = frozenset({"GET", "HEAD"})
 
@@ -85,13 +86,19 @@ def judge(
     request_time: float,
     response_time: float,
 ) -> Outcome:
-    """What to do with a response to `plan.request`. Times in Unix seconds, as RFC 9111 §4.2.3 defines them."""
-    head = replace(response, fields=end_to_end(response.fields))
+    """What to do with a response to `plan.request`, whose fields are end-to-end ones.
+
+    Times in Unix seconds, as RFC 9111 §4.2.3 defines them.
+    """
+    head = response
     if not options.enabled or plan.reason is Reason.CACHE_OFF:
         return PassOn(head, Reason.CACHE_OFF)
     request = plan.original if isinstance(plan, Revalidate) else plan.request
-    asked = _asked(plan, options)
     control = obeyed_control(response, options)
+    reason = refusal(request, response, control, options, response_time)
+    if reason is not None and isinstance(plan, Forward) and not plan.candidates and response.status != _NOT_MODIFIED:
+        return PassOn(head, reason)
+    asked = _asked(plan, options)
     verdict = hishel_machine.answer(asked.state, response, control)
     removed = [asked.shown[position].id for position in verdict.remove]
     if verdict.again:
@@ -99,7 +106,6 @@ def judge(
     received = StoredEntry("", request, response, request_time, response_time)
     if verdict.update:
         return _validated([asked.shown[position] for position in verdict.update], received, options, removed)
-    reason = refusal(request, response, control, options, response_time)
     if reason is None and not verdict.storable:
         reason = Reason.NOTHING_ALLOWS_STORING
     if request.method == "GET" and (reason is None or response.status in _SUCCESS):

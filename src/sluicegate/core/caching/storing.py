@@ -30,20 +30,23 @@ def refusal(
 ) -> Reason | None:
     """Why this response must not or need not be stored; None when nothing stands against it."""
     directives = control.directives
-    understood = response.status not in _NOT_WHOLE and response.status >= _FIRST_FINAL
-    authorized = options.shared and get(request.fields, b"authorization") is not None
-    rules = (
-        (request.method != "GET", Reason.METHOD),
-        (not understood, Reason.NOT_UNDERSTOOD),
-        ("must-understand" in directives and response.status not in _UNDERSTOOD, Reason.NOT_UNDERSTOOD),
-        ("no-store" in directives, Reason.NO_STORE),
-        ("no-store" in cache_control(request.fields), Reason.REQUEST_NO_STORE),
-        (options.shared and directives.unqualified("private"), Reason.PRIVATE),
-        (authorized and not _allows_authorized(directives), Reason.AUTHORIZATION),
-        (vary.varies_always(response), Reason.VARIES_ALWAYS),
-        (not _of_use(response, control, options, response_time), Reason.NO_USE),
-    )
-    return next((reason for applies, reason in rules if applies), None)
+    if request.method != "GET":
+        return Reason.METHOD
+    if response.status in _NOT_WHOLE or response.status < _FIRST_FINAL:
+        return Reason.NOT_UNDERSTOOD
+    if "must-understand" in directives and response.status not in _UNDERSTOOD:
+        return Reason.NOT_UNDERSTOOD
+    if "no-store" in directives:
+        return Reason.NO_STORE
+    if "no-store" in cache_control(request.fields):
+        return Reason.REQUEST_NO_STORE
+    if options.shared and directives.unqualified("private"):
+        return Reason.PRIVATE
+    if options.shared and get(request.fields, b"authorization") is not None and not _allows_authorized(directives):
+        return Reason.AUTHORIZATION
+    if vary.varies_always(response):
+        return Reason.VARIES_ALWAYS
+    return None if _of_use(response, control, options, response_time) else Reason.NO_USE
 
 
 def _allows_authorized(directives: Directives) -> bool:
