@@ -15,7 +15,7 @@ help: ## Show this list
 install: $(VENV)/.runtime ## Make .venv with the command in it: .venv/bin/sluicegate
 
 serve: $(VENV)/.runtime ## Start the proxy on its defaults (ARGS="--rate-default 5/second" adds options)
-	@exec $(BIN)/sluicegate serve $(ARGS)
+	@exec $(BIN)/sluicegate serve --hints $(ARGS)
 
 test: $(VENV)/.dev ## Run all tests (ARGS="-k lane" picks some); installs the programs they need
 	@scripts/test-programs

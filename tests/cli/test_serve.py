@@ -38,3 +38,32 @@ def test_a_bad_option_is_told_by_its_own_name(tmp_path):
 def test_options_win_over_the_file(tmp_path):
     with running_proxy(tmp_path, arguments=("--admin", "off")) as proxy:
         assert proxy.admin == ""
+
+
+def test_hints_say_what_to_paste(tmp_path):
+    with running_proxy(tmp_path, arguments=("--hints",)):
+        pass
+    assert "eval" not in (tmp_path / "stderr.txt").read_text(), "whoever asks by descriptor needs no hints"
+
+    command = [
+        *COMMAND,
+        "serve",
+        "--state-dir",
+        str(tmp_path / "s"),
+        "--admin",
+        "off",
+        "--listen",
+        "127.0.0.1:0",
+        "--hints",
+    ]
+    with subprocess.Popen(
+        command, env=clean_environ(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as served:
+        told = ""
+        while "Ctrl-C" not in told:
+            line = served.stderr.readline()
+            assert line, told
+            told += line
+        served.terminate()
+    assert 'eval "$(' in told
+    assert served.returncode == 0

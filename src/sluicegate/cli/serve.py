@@ -26,15 +26,21 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @proxy_options
+@click.option(
+    "--hints/--no-hints",
+    default=None,
+    help="Print on standard error what to paste into a shell; by default on a terminal.",
+)
 @click.option("--ready-fd", type=int, hidden=True, help="Tell on this descriptor, in one JSON line, when ready.")
-def command(ready_fd: int | None, **parameters: Any) -> None:
+def command(ready_fd: int | None, hints: bool | None, **parameters: Any) -> None:
     """Start the proxy in the foreground.
 
     SIGTERM or Ctrl-C stops it: requests under way may finish, for `drain_timeout` at most; a second one ends at once.
     SIGHUP, or a change of the file, reloads the configuration; a bad one is reported and the old one stays.
     """
     loaded = collect(parameters)
-    _run(_serve(loaded, lambda: collect(parameters), ready_fd))
+    wanted = sys.stderr.isatty() if hints is None else hints
+    _run(_serve(loaded, lambda: collect(parameters), ready_fd, hints=wanted))
 
 
 def _run(main: Any) -> None:
@@ -46,7 +52,7 @@ def _run(main: Any) -> None:
         uvloop.run(main)
 
 
-async def _serve(loaded: Loaded, load: Callable[[], Loaded], ready_fd: int | None) -> None:
+async def _serve(loaded: Loaded, load: Callable[[], Loaded], ready_fd: int | None, *, hints: bool) -> None:
     # mitmproxy takes a while to import; --help and a bad configuration need not wait for it.
     from sluicegate.service import Service  # noqa: PLC0415
 
@@ -58,7 +64,7 @@ async def _serve(loaded: Loaded, load: Callable[[], Loaded], ready_fd: int | Non
         if ready_fd is not None:
             _report(ready_fd, service.listen, service.admin, str(service.runtime.authority.cert_path))
             spawn(_end_with_parent(ready_fd, service.stop), name="parent watch")
-        elif sys.stderr.isatty():
+        elif hints:
             click.echo(_paste(service.listen, service.admin), err=True)
         await service.run()
     finally:
