@@ -75,7 +75,7 @@ def _rest_collector() -> None:
     """Leave what the start has made out of garbage collection, and collect seldom: requests leave few cycles behind."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(25_000, 20, 50)
+    gc.set_threshold(100_000, 20, 50)
 
 
 def _report(descriptor: int, listen: str, admin: str, authority: str) -> None:

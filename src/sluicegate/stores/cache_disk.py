@@ -173,6 +173,10 @@ class DiskCacheStore:
         """Another value after each change to the database, by whichever process; None while it is not open."""
         return self._read(lambda opened: (opened.inode, opened.index.version()), None)
 
+    def has(self, key: str) -> bool:
+        """Whether anything is stored under `key`; microseconds."""
+        return self._read(lambda opened: opened.index.has(key), nothing=False)
+
     def heads(self, key: str) -> dict[str, bytes]:
         """What is stored of the heads of the entries under `key`, by id: the same bytes, the same head."""
         return self._read(lambda opened: opened.index.heads(key), {})

@@ -52,7 +52,7 @@ class FrontCacheStore:
 
     async def entries(self, key: str) -> list[StoredEntry]:
         shelf = self._shelves.shelf(key)
-        if shelf is None and await self._disk.usable() and not self._disk.heads(key):
+        if shelf is None and await self._disk.usable() and not self._disk.has(key):
             return []
         if shelf is None or not self._is_current(key, shelf):
             return await self._load(key)

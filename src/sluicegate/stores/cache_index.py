@@ -17,6 +17,10 @@ _HEADS = """
 SELECT id, data FROM entries WHERE cache_key = ? AND expires_at IS NULL AND chunk_count IS NOT NULL
 """
 
+_PRESENT = """
+SELECT 1 FROM entries WHERE cache_key = ? AND +expires_at IS NULL AND chunk_count IS NOT NULL LIMIT 1
+"""
+
 _TOTALS = """
 SELECT (SELECT count(*) FROM entries WHERE expires_at IS NULL AND chunk_count IS NOT NULL
   AND lower(hex(id)) NOT IN (SELECT value FROM json_each(?))),
@@ -35,6 +39,10 @@ class CacheIndex:
         """The ids of the visible entries under `key`, with the length of each one's body in bytes."""
         rows = self._connection.execute(_LENGTHS, (key.encode(),))
         return {entry_id.hex(): length for entry_id, length in rows}
+
+    def has(self, key: str) -> bool:
+        """Whether there is a visible entry under `key`."""
+        return self._connection.execute(_PRESENT, (key.encode(),)).fetchone() is not None
 
     def heads(self, key: str) -> dict[str, bytes]:
         """The ids of the visible entries under `key`, with what is stored of each one's head."""

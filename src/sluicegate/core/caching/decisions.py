@@ -34,15 +34,11 @@ class Reason(Enum):
     AUTHORIZATION = ("authorization", "RFC 9111 §3.5")
     NOTHING_ALLOWS_STORING = ("not-explicit", "RFC 9111 §3")
 
-    @property
-    def token(self) -> str:
+    def __init__(self, token: str, section: str) -> None:
+        self.token = token
         """The word that log and Cache-Status use."""
-        return str(self.value[0])
-
-    @property
-    def section(self) -> str:
+        self.section = section
         """Where it is written."""
-        return str(self.value[1])
 
 
 @dataclass(frozen=True, slots=True)
