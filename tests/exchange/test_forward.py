@@ -1,4 +1,5 @@
 import asyncio
+import gc
 
 import pytest
 
@@ -136,3 +137,18 @@ async def test_a_client_that_leaves_holds_nothing(moment):
 
     assert bench.gate.in_flight == 0
     assert [seen.target for seen in origin.log] == ["/first"]
+
+
+async def test_an_exchange_leaves_no_circles_for_the_garbage_collector():
+    async with ScriptedOrigin(PLAIN) as origin, engine_bench() as bench:
+        await bench.ask(origin.url + "/first")
+        gc.collect()
+        gc.disable()
+        try:
+            for number in range(100):
+                await bench.ask(f"{origin.url}/{number}")
+            unreachable = gc.collect()
+        finally:
+            gc.enable()
+
+    assert unreachable < 100, "not one object a request"

@@ -142,6 +142,8 @@ class Lease:
             self._upload.stop()
             reusable = False
         self._wire.holder = None
+        # The response knows us, too: without this, each exchange would be a circle for the garbage collector.
+        self._incoming = None
         if reusable:
             self._home.checkin(self._wire)
         else:
