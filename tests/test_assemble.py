@@ -69,6 +69,21 @@ async def test_what_cannot_change_live_stays_and_is_said(tmp_path):
         await runtime.close()
 
 
+async def test_another_log_level_takes_effect_on_a_reload(tmp_path):
+    async with ScriptedOrigin(HELLO) as origin:
+        runtime = Runtime(loaded(tmp_path))
+        try:
+            await ask(runtime, origin, "/quiet")
+            await runtime.reload(loaded(tmp_path, SLUICEGATE_LOG__LEVEL="debug"))
+            await ask(runtime, origin, "/told")
+        finally:
+            await runtime.close()
+
+    lines = (tmp_path / "proxy.log").read_text().splitlines()
+    assert [line for line in lines if '"event":"cache"' in line and "/quiet" in line] == []
+    assert [line for line in lines if '"event":"cache"' in line and "/told" in line] != []
+
+
 async def test_safe_defaults_in_place_of_a_bad_file_are_said_loudly(tmp_path):
     problem = load_problem(tmp_path)
     runtime = Runtime(replace(loaded(tmp_path), fallback=(problem,)))

@@ -99,6 +99,7 @@ class Runtime:
         self._loaded_at = self.clock.wall()
         effective = _with_fixed(old, new)
         self.log.set_level(Level(effective.log.level))
+        self.events.refresh()
         self.metrics.hosts.configure(effective.limits.hosts)
         self._table = compiled.limit_table(effective)
         self._gate.configure(self._table, effective.limits.max_inflight)

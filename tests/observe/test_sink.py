@@ -9,11 +9,19 @@ class Listener:
     def __init__(self) -> None:
         self.events = []
 
+        self.wanted = True
+
+    def handler(self, _kind):
+        return self.emit if self.wanted else None
+
     def emit(self, event) -> None:
         self.events.append(event)
 
 
 class Broken:
+    def handler(self, _kind):
+        return self.emit
+
     def emit(self, _event) -> None:
         raise RuntimeError("broken sink")
 
@@ -35,5 +43,18 @@ def test_a_sink_that_raises_keeps_the_event_from_nobody_and_is_reported_once():
 
     reports = [event for event in listener.events if event is not EVENT]
     assert len(listener.events) == 3
-    assert [report.message for report in reports] == ["Broken failed on Notice"]
+    assert [report.message for report in reports] == ["Broken.emit failed on Notice"]
     assert "broken sink" in reports[0].fields["traceback"]
+
+
+def test_who_wants_an_event_is_asked_again_on_a_refresh():
+    listener = Listener()
+    listener.wanted = False
+    sink = FanOut(listener)
+    sink.emit(EVENT)
+    assert listener.events == []
+
+    listener.wanted = True
+    sink.refresh()
+    sink.emit(EVENT)
+    assert listener.events == [EVENT]

@@ -52,7 +52,7 @@ class Access:
 
 @dataclass(slots=True)
 class Permitted:
-    """The limiter let a request go. Log event `permit` (debug, info when it waited)."""
+    """A limit let a request go; a host without rates gives no permits. Log event `permit` (debug, info when it waited)."""
 
     request_id: str
     host: str
@@ -129,3 +129,15 @@ class Notice:
 
 
 type Event = Access | Permitted | Rejected | Abandoned | CacheDecided | UpstreamAnswered | UpstreamFailed | Notice
+
+EVENT_TYPES: tuple[type[Event], ...] = (
+    Access,
+    Permitted,
+    Rejected,
+    Abandoned,
+    CacheDecided,
+    UpstreamAnswered,
+    UpstreamFailed,
+    Notice,
+)
+"""Every class of event."""

@@ -81,7 +81,8 @@ class ResponseHead:
 
 def get_all(fields: FieldList, name: bytes) -> list[bytes]:
     """The values of all lines of a field, in order. `name` in lower case."""
-    return [value for key, value in fields if key.lower() == name]
+    length = len(name)
+    return [value for key, value in fields if len(key) == length and key.lower() == name]
 
 
 def get(fields: FieldList, name: bytes) -> bytes | None:

@@ -6,7 +6,7 @@ from functools import partial
 
 from sluicegate.clock import Clock
 from sluicegate.core.events import UpstreamAnswered, UpstreamFailed
-from sluicegate.core.http import RequestHead, ResponseHead, end_to_end
+from sluicegate.core.http import RequestHead, ResponseHead, end_to_end, get_all
 from sluicegate.core.loops import with_via
 from sluicegate.core.ports import (
     BodyReader,
@@ -117,7 +117,7 @@ class Forwarder:
 
     def _cleaned(self, head: ResponseHead) -> ResponseHead:
         fields = with_via(end_to_end(head.fields), self._pseudonym)
-        if not any(name.lower() == b"date" for name, _ in fields):
+        if not get_all(fields, b"date"):
             fields.append((b"Date", formatdate(self._clock.wall(), usegmt=True).encode()))
         return ResponseHead(head.status, head.reason, fields)
 

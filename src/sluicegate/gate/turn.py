@@ -96,6 +96,7 @@ class Turn:
 
         False, with nothing spent, when `unless` says so at the moment the permit is due: the connection it was meant
         for has died, say. Then ask again.
+        Where no rate applies there is nothing to wait for, and nothing to tell.
         Raises WaitTooLong once it is known that `max_wait` (since `enter`) will not do, LimiterUnavailable when the
         store fails for some seconds. If it ends otherwise than by returning, nothing is spent and nothing is held.
         """
@@ -104,7 +105,6 @@ class Turn:
             if unless():
                 return False
             self._count()
-            self._told()
             return True
         self._roused = False
         host.line.push(self)
@@ -120,7 +120,9 @@ class Turn:
             if host.line:
                 host.line.first().rouse()
             self._desk.slots.assign(host)
-        self._told()
+        self._desk.events.emit(
+            Permitted(self._ask.request_id, self._ask.host, self.key, self.waited_s, host.waiting, host.in_flight)
+        )
         return True
 
     def leave(self) -> None:
@@ -223,12 +225,6 @@ class Turn:
 
     def _overdue(self) -> bool:
         return self._desk.clock.now() >= self._deadline
-
-    def _told(self) -> None:
-        ask, host = self._ask, self.host
-        self._desk.events.emit(
-            Permitted(ask.request_id, ask.host, host.key, self.waited_s, host.waiting, host.in_flight)
-        )
 
     def _count(self) -> None:
         if not self._permitted:

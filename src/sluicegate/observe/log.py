@@ -7,9 +7,9 @@ import atexit
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -18,7 +18,7 @@ from sluicegate.clock import Clock
 from sluicegate.core.events import Access, Event, Level, Stage
 from sluicegate.observe.mask import mask_value
 from sluicegate.observe.output import FileOutput, Output, StreamOutput
-from sluicegate.observe.records import SEVERITY, RareEvent, level_of, record_of
+from sluicegate.observe.records import SEVERITY, RareEvent, highest_level, level_of, record_of
 from sluicegate.observe.render import JsonLines, Renderer, TextLines
 from sluicegate.observe.writer import Writer
 
@@ -55,10 +55,19 @@ class Log:
         self._threshold = SEVERITY[level]
         self._access = self._threshold <= logging.INFO
 
+    def handler(self, kind: type[Event]) -> Callable[[Any], None] | None:
+        """What writes events of this class; None for those that no level of theirs lets through."""
+        if kind is Access:
+            return self._write_access if self._access else None
+        return self.emit if SEVERITY[highest_level(kind)] >= self._threshold else None
+
+    def _write_access(self, event: Access) -> None:
+        self._put(self._render.access(event, self._wall()))
+
     def emit(self, event: Event) -> None:
         if isinstance(event, Access):
             if self._access:
-                self._put(self._render.access(event, self._wall()))
+                self._write_access(event)
         elif SEVERITY[level := level_of(event)] >= self._threshold:
             self._rare(event, level)
 

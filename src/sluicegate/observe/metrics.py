@@ -120,6 +120,10 @@ class Metrics(Collector):
             buckets=_DURATIONS_S,
         )
 
+    def handler(self, kind: type[Event]) -> Callable[[Any], None]:
+        """What counts events of this class."""
+        return self._handlers[kind]
+
     def emit(self, event: Event) -> None:
         self._handlers[type(event)](event)
 

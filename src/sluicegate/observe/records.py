@@ -52,6 +52,11 @@ _LEVELS: dict[type, Level] = {
 }
 
 
+def highest_level(kind: type[Event]) -> Level:
+    """The most severe level that an event of this class can have."""
+    return Level.INFO if kind is Permitted else _LEVELS.get(kind, Level.ERROR)
+
+
 def level_of(event: Event) -> Level:
     """The level an event is logged at."""
     if (level := _LEVELS.get(type(event))) is not None:

@@ -1,28 +1,47 @@
 """One sink in front of many."""
 
 import logging
+from collections.abc import Callable
+from typing import Any, Protocol
 
-from sluicegate.core.events import Event
-from sluicegate.core.ports import EventSink
+from sluicegate.core.events import EVENT_TYPES, Event
 
 _logger = logging.getLogger(__name__)
 
+type Handler = Callable[[Any], None]
+
+
+class Subscriber(Protocol):
+    """An `EventSink` that says which events it wants."""
+
+    def handler(self, kind: type[Event]) -> Handler | None:
+        """What takes events of this class; None: they are of no interest now."""
+
 
 class FanOut:
-    """An `EventSink` that passes each event on to all others, in order.
+    """An `EventSink` that passes each event on to all who want it, in order.
 
-    A sink that breaks its promise and raises keeps the event from nobody; its first failure is reported, once.
+    A subscriber that raises keeps the event from nobody; its first failure is reported, once. Who wants what is asked
+    at the start and at each `refresh`, not for each event.
     """
 
-    def __init__(self, *sinks: EventSink) -> None:
-        self._sinks = sinks
-        self._reported: set[int] = set()
+    def __init__(self, *subscribers: Subscriber) -> None:
+        self._subscribers = subscribers
+        self._reported: set[Handler] = set()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Ask the subscribers again what they want."""
+        self._handlers: dict[type, list[Handler]] = {
+            kind: [wanted for one in self._subscribers if (wanted := one.handler(kind)) is not None]
+            for kind in EVENT_TYPES
+        }
 
     def emit(self, event: Event) -> None:
-        for sink in self._sinks:
+        for handle in self._handlers[type(event)]:
             try:
-                sink.emit(event)
+                handle(event)
             except Exception:
-                if id(sink) not in self._reported:
-                    self._reported.add(id(sink))
-                    _logger.exception("%s failed on %s", type(sink).__name__, type(event).__name__)
+                if handle not in self._reported:
+                    self._reported.add(handle)
+                    _logger.exception("%s failed on %s", getattr(handle, "__qualname__", handle), type(event).__name__)

@@ -1,6 +1,8 @@
 """Sums since the start, for the status page and the summary of `run`."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from sluicegate.core.events import Abandoned, Access, Event, Permitted, Rejected, UpstreamAnswered, UpstreamFailed
 
@@ -33,20 +35,37 @@ class Totals:
     """Exchanges with origins that were answered or failed."""
     upstream_failures: int = 0
 
+    def handler(self, kind: type[Event]) -> Callable[[Any], None] | None:
+        """What counts events of this class; None for those that are in no sum."""
+        handlers: dict[type, Callable[[Any], None]] = {
+            Access: self._access,
+            Permitted: self._permitted,
+            Rejected: self._rejected,
+            Abandoned: self._abandoned,
+            UpstreamAnswered: self._answered,
+            UpstreamFailed: self._failed,
+        }
+        return handlers.get(kind)
+
     def emit(self, event: Event) -> None:
-        if isinstance(event, Access):
-            self._access(event)
-        elif isinstance(event, Permitted):
-            self.permits += 1
-        elif isinstance(event, UpstreamAnswered):
-            self.upstream_requests += 1
-        elif isinstance(event, UpstreamFailed):
-            self.upstream_requests += 1
-            self.upstream_failures += 1
-        elif isinstance(event, Rejected):
-            self.rejected += 1
-        elif isinstance(event, Abandoned):
-            self.abandoned += 1
+        if (count := self.handler(type(event))) is not None:
+            count(event)
+
+    def _permitted(self, _event: Permitted) -> None:
+        self.permits += 1
+
+    def _rejected(self, _event: Rejected) -> None:
+        self.rejected += 1
+
+    def _abandoned(self, _event: Abandoned) -> None:
+        self.abandoned += 1
+
+    def _answered(self, _event: UpstreamAnswered) -> None:
+        self.upstream_requests += 1
+
+    def _failed(self, _event: UpstreamFailed) -> None:
+        self.upstream_requests += 1
+        self.upstream_failures += 1
 
     def as_dict(self) -> dict[str, int | float]:
         """The sums by name, as `/api/status` shows them."""

@@ -7,6 +7,8 @@ from sluicegate.exchange.problems import REASONS
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CONTINUE_STATUS = 100
 BODYLESS = frozenset({204, 304})
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+_LENGTHS = frozenset(map(len, _FRAMING))
 
 
 def interim(head: ResponseHead) -> bytes:
@@ -29,7 +31,7 @@ class Framing:
         """Status line and header section."""
         fields = head.fields
         if not self.bodyless:
-            fields = [item for item in fields if item[0].lower() not in (b"content-length", b"transfer-encoding")]
+            fields = [item for item in fields if len(item[0]) not in _LENGTHS or item[0].lower() not in _FRAMING]
             if self.chunked:
                 fields.append((b"Transfer-Encoding", b"chunked"))
             elif self._length is not None:

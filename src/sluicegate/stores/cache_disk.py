@@ -175,7 +175,14 @@ class DiskCacheStore:
 
     def has(self, key: str) -> bool:
         """Whether anything is stored under `key`; microseconds."""
-        return self._read(lambda opened: opened.index.has(key), nothing=False)
+        opened = self._open
+        if opened is None or opened.corrupt:
+            return False
+        try:
+            return opened.index.has(key)
+        except sqlite3.Error as error:
+            self._failed(error)
+            return False
 
     def heads(self, key: str) -> dict[str, bytes]:
         """What is stored of the heads of the entries under `key`, by id: the same bytes, the same head."""
