@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import http_sf
 
-from sluicegate.core.caching.directives import Directives, cache_control
+from sluicegate.core.caching.directives import Directives, directives_of
 from sluicegate.core.http import ResponseHead, get_all
 
 _DELTA_SECONDS = frozenset({"max-age", "s-maxage", "stale-if-error", "stale-while-revalidate"})
@@ -27,7 +28,13 @@ def control_of(response: ResponseHead, targeted: Sequence[bytes]) -> Control:
     for name in targeted:
         if (lines := get_all(response.fields, name)) and (directives := _targeted_directives(b", ".join(lines))):
             return Control(directives, heeds_expires=False)
-    return Control(cache_control(response.fields))
+    return _plain(tuple(get_all(response.fields, b"cache-control")))
+
+
+@lru_cache(maxsize=1024)
+def _plain(lines: tuple[bytes, ...]) -> Control:
+    """The control of Cache-Control's lines, made once for each spelling."""
+    return Control(directives_of(lines))
 
 
 def _targeted_directives(value: bytes) -> Directives | None:

@@ -60,11 +60,12 @@ class Directives:
 
 def cache_control(fields: FieldList) -> Directives:
     """The Cache-Control directives of a message; what is no directive is skipped."""
-    return _directives(tuple(get_all(fields, b"cache-control")))
+    return directives_of(tuple(get_all(fields, b"cache-control")))
 
 
 @lru_cache(maxsize=1024)
-def _directives(lines: tuple[bytes, ...]) -> Directives:
+def directives_of(lines: tuple[bytes, ...]) -> Directives:
+    """The directives of Cache-Control's field lines."""
     values: dict[str, list[bytes | None]] = {}
     for line in lines:
         for member in _MEMBER.findall(line):

@@ -37,6 +37,8 @@ from sluicegate.core.http import RequestHead, ResponseHead, get
 _NOT_MODIFIED = HTTPStatus.NOT_MODIFIED
 _SUCCESS = range(200, 300)
 _CACHED_METHODS = frozenset({"GET", "HEAD"})
+_TELLING = frozenset({b"cache-control", b"pragma", b"range"}) | conditions.FOR_THE_ORIGIN
+_TELLING_LENGTHS = frozenset(map(len, _TELLING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ def look_up(request: RequestHead, entries: Sequence[StoredEntry], options: Cache
     """What to do with a request, given what is stored under its key. `now` in Unix seconds."""
     if not options.enabled:
         return Forward(request, Reason.CACHE_OFF)
+    if not entries and request.method in _CACHED_METHODS and not _says_more(request):
+        return Forward(request, Reason.URI_MISS)
     wanted = _wanted(request)
     if (bypass := _bypass(request)) is not None:
         return _refuse() if "only-if-cached" in wanted else _forward_past(request, entries, bypass)
@@ -138,6 +142,11 @@ def _forward_past(request: RequestHead, entries: Sequence[StoredEntry], reason: 
 def _refuse() -> Refuse:
     """The client takes a stored response or none (RFC 9111 §5.2.1.7)."""
     return Refuse(ResponseHead(504, b"Gateway Timeout"), Reason.ONLY_IF_CACHED)
+
+
+def _says_more(request: RequestHead) -> bool:
+    """Whether a field of the request has a say in what becomes of it when nothing is stored."""
+    return any(len(name) in _TELLING_LENGTHS and name.lower() in _TELLING for name, _ in request.fields)
 
 
 def _wanted(request: RequestHead) -> Directives:
