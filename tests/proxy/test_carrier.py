@@ -1,5 +1,7 @@
 """Tunnels and WebSockets: one permit each, and a refusal where there is none."""
 
+import pytest
+from mitmproxy import http
 from mitmproxy.proxy.layers import TCPLayer
 from mitmproxy.test import tflow
 
@@ -124,3 +126,14 @@ async def test_through_a_parent_proxy_mitmproxy_connects_there_with_our_credenti
     assert flow.server_conn.via == ("http", ("parent.test", 3128))
     assert upstream.request.headers["Proxy-Authorization"] == "Basic c2VjcmV0"
     assert type(carried).__name__ == "HttpUpstreamProxy"
+
+
+@pytest.mark.parametrize(("status", "streamed"), [(101, False), (200, True)])
+async def test_what_answers_a_websocket_instead_of_opening_it_is_streamed(status, streamed):
+    async with engine_bench() as bench, addon_on(bench) as addon:
+        flow = websocket()
+        await addon.carrier.requestheaders(flow)
+        flow.response = http.Response.make(status)
+        addon.carrier.responseheaders(flow)
+
+    assert flow.response.stream is streamed

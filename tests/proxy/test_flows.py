@@ -1,6 +1,8 @@
+import pytest
 from mitmproxy.test import tflow
 
 from sluicegate.core.http import Origin
+from sluicegate.errors import CacheStoreError
 from sluicegate.exchange.call import Call
 from sluicegate.proxy import flows
 from support.engine import engine_bench
@@ -71,3 +73,28 @@ def test_a_websocket_is_known_by_its_upgrade():
     assert not flows.is_websocket(flow)
     flow.request.headers["Upgrade"] = "WebSocket"
     assert flows.is_websocket(flow)
+
+
+async def test_a_body_that_fails_in_the_middle_gives_back_its_slot():
+    async def cut(peer):
+        await peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+        await peer.drain()
+
+    async with ScriptedOrigin(cut) as origin, engine_bench() as bench:
+        got = await answered(bench, flow_to(origin))
+
+    assert got.status_code == 502
+    assert bench.gate.in_flight == 0
+
+
+async def test_a_fault_of_the_store_in_the_middle_gives_back_the_slot_too(monkeypatch):
+    async def broken(_self):
+        raise CacheStoreError("gone")
+
+    async with ScriptedOrigin(answer(response(body=b"hello"))) as origin, engine_bench() as bench:
+        monkeypatch.setattr("sluicegate.exchange.bodies.ReleasingBody.read", broken)
+        with pytest.raises(CacheStoreError):
+            await answered(bench, flow_to(origin))
+
+    assert bench.gate.in_flight == 0

@@ -24,8 +24,14 @@ from sluicegate.proxy.tls import TlsWatch
 
 _logger = logging.getLogger(__name__)
 
-OPTIONS = {"connection_strategy": "lazy", "upstream_cert": False, "http2": False}
-"""Lazy, and without a look at the origin's certificate: a hit must not open a connection. HTTP/1.1 towards clients."""
+OPTIONS = {
+    "connection_strategy": "lazy",
+    "upstream_cert": False,
+    "http2": False,
+    "body_size_limit": str(flows.MAX_BODY),
+}
+"""Lazy, and without a look at the origin's certificate: a hit must not open a connection. HTTP/1.1 towards clients. What
+mitmproxy's own HTTP layer holds whole is bounded."""
 
 
 class SluicegateAddon:
@@ -95,7 +101,7 @@ class SluicegateAddon:
         engine = self.services.engine
         try:
             call.user = user_of(flow.client_conn) or engine.access.admit(call.client, call.request.fields)
-            await flows.answer(engine, flow, call)
+            await self._hub.patience.wait(flow.client_conn, flows.answer(engine, flow, call))
             if flow.response is not None:
                 self._hub.tell(call, flow.response.status_code, len(flow.response.raw_content or b""))
         except Exception as error:

@@ -21,6 +21,7 @@ from sluicegate.proxy.lane import placeholder
 
 _logger = logging.getLogger(__name__)
 
+SWITCHING_PROTOCOLS = 101
 PERMITTED = "sluicegate_permitted"
 """Marks a flow whose permit has been taken."""
 _OURS = (b"proxy-authorization", b"proxy-connection")
@@ -100,9 +101,10 @@ class Carrier:
             self._hub.refuse(flow, call, error)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        """The access line of a WebSocket, once its origin has answered."""
+        """The access line of a WebSocket, once its origin has answered; a refusal's body is not held back."""
         call = flow.metadata.get(PERMITTED)
         if call is not None and flow.response is not None:
+            flow.response.stream = flow.response.status_code != SWITCHING_PROTOCOLS
             self._hub.tell(call, flow.response.status_code)
 
     def http_connect_upstream(self, flow: http.HTTPFlow) -> None:

@@ -8,13 +8,14 @@ import time
 from mitmproxy import http
 
 from sluicegate.core.http import FieldList, Origin, RequestHead, ResponseHead, get_all
+from sluicegate.core.ports import BodyReader
 from sluicegate.errors import ExchangeError
 from sluicegate.exchange.bodies import BytesBody
 from sluicegate.exchange.call import Answer, Call
 from sluicegate.exchange.engine import Engine
 
 MAX_BODY = 64 * 2**20
-"""Bytes of a response that may be held; a larger one is refused."""
+"""Bytes of a body that may be held; a larger one is refused, in either direction."""
 
 
 class BodyTooLarge(ExchangeError):
@@ -37,24 +38,28 @@ def is_websocket(flow: http.HTTPFlow) -> bool:
 
 
 async def answer(engine: Engine, flow: http.HTTPFlow, call: Call) -> None:
-    """Let the engine answer `flow`. Raises ClientGone and CancelledError only."""
+    """Let the engine answer `flow`. However it ends, nothing is held any more; raises what is no ExchangeError."""
     content = flow.request.raw_content
     call.body = BytesBody(content) if content else None
     reply = await engine.handle(call, _no_interim)
     try:
-        parts, size = [], 0
-        while data := await reply.body.read():
-            parts.append(data)
-            size += len(data)
-            if size > MAX_BODY:
-                raise BodyTooLarge(
-                    f"The response is over {MAX_BODY} bytes.", advice="Ask for it over HTTP/1.1, where it is streamed."
-                )
+        set_response(flow, reply, await _whole(reply.body))
     except ExchangeError as error:
-        await reply.body.aclose()
         set_response(flow, engine.refuse(call, error), None)
-        return
-    set_response(flow, reply, b"".join(parts))
+    finally:
+        await reply.body.aclose()
+
+
+async def _whole(body: BodyReader) -> bytes:
+    pieces, size = [], 0
+    while data := await body.read():
+        pieces.append(data)
+        size += len(data)
+        if size > MAX_BODY:
+            raise BodyTooLarge(
+                f"The response is over {MAX_BODY} bytes.", advice="Ask for it over HTTP/1.1, where it is streamed."
+            )
+    return b"".join(pieces)
 
 
 def set_response(flow: http.HTTPFlow, reply: Answer, content: bytes | None) -> None:

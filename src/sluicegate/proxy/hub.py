@@ -58,7 +58,8 @@ class Hub:
     def refuse(self, flow: http.HTTPFlow, call: Call, error: Exception) -> None:
         """Answer a flow that mitmproxy carries with `error`, whatever it is: a fault of ours must not let it pass."""
         if isinstance(error, ClientGone):
-            flow.kill()
+            if flow.killable:
+                flow.kill()
             call.error = "client_gone"
             self.tell(call, 0)
             return

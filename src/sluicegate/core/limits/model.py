@@ -1,6 +1,5 @@
 """A limit as plain data: rates, concurrency, queue bounds."""
 
-import math
 from dataclasses import dataclass
 
 
@@ -40,11 +39,3 @@ class Limit:
     def unlimited(self) -> bool:
         """No rate applies."""
         return not self.rates
-
-    @property
-    def horizon_s(self) -> float:
-        """How far back permits matter: the longest window, 0 without rates (seconds)."""
-        return max((rate.window_s for rate in self.rates), default=0.0)
-
-
-UNBOUNDED = math.inf
