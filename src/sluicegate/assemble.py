@@ -40,11 +40,11 @@ from sluicegate.proxy.authority import Authority, ensure_authority
 from sluicegate.proxy.embedded import Embedded
 from sluicegate.proxy.hub import Services
 from sluicegate.proxy.wayside import Parent, Wayside
+from sluicegate.stores.cache.memory import MemoryCacheStore
 from sluicegate.stores.cache_disk import DiskCacheStore
 from sluicegate.stores.cache_front import FrontCacheStore
-from sluicegate.stores.cache_memory import MemoryCacheStore
-from sluicegate.stores.permits_memory import MemoryPermitStore
-from sluicegate.stores.permits_sqlite import SqlitePermitStore
+from sluicegate.stores.permits.memory import MemoryPermitStore
+from sluicegate.stores.permits.sqlite import SqlitePermitStore
 from sluicegate.upstream.parent import ParentProxy
 from sluicegate.upstream.pool import Pool
 from sluicegate.upstream.settings import UpstreamPoolSettings

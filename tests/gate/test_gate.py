@@ -11,7 +11,7 @@ from sluicegate.core.events import Permitted, Rejected
 from sluicegate.core.limits.table import LimitTable
 from sluicegate.errors import LimiterUnavailable, QueueFull, WaitTooLong
 from sluicegate.gate.gate import Ask, HostStatus
-from sluicegate.stores.permits_sqlite import SqlitePermitStore
+from sluicegate.stores.permits.sqlite import SqlitePermitStore
 from support.gatekit import Kit, limit, most_in_a_window
 
 

@@ -8,9 +8,9 @@ import pytest
 from sluicegate.clock import ManualClock
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.errors import CacheStoreError, ClientGone, ResponseCutShort, ResponseTimeout
+from sluicegate.stores.cache.memory import MemoryCacheStore
 from sluicegate.stores.cache_disk import DiskCacheStore
 from sluicegate.stores.cache_front import FrontCacheStore
-from sluicegate.stores.cache_memory import MemoryCacheStore
 from support.cache_entries import KEY, body_of, entry, put
 from support.messages import Body, fields, read_all
 

@@ -16,8 +16,8 @@ from sluicegate.exchange.call import Answer, Call, Identity
 from sluicegate.exchange.engine import Engine
 from sluicegate.exchange.forward import Forwarder
 from sluicegate.gate.gate import Gate
-from sluicegate.stores.cache_memory import MemoryCacheStore
-from sluicegate.stores.permits_memory import MemoryPermitStore
+from sluicegate.stores.cache.memory import MemoryCacheStore
+from sluicegate.stores.permits.memory import MemoryPermitStore
 from sluicegate.upstream.pool import Pool
 from sluicegate.upstream.settings import UpstreamPoolSettings
 

@@ -7,7 +7,7 @@ from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.rates import parse_rates
 from sluicegate.core.limits.table import LimitTable
 from sluicegate.gate.gate import Ask, Gate
-from sluicegate.stores.permits_memory import MemoryPermitStore
+from sluicegate.stores.permits.memory import MemoryPermitStore
 
 
 class Events:

@@ -11,7 +11,7 @@ from sluicegate.clock import SystemClock
 from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.rates import parse_rates
 from sluicegate.errors import PermitStoreBusy
-from sluicegate.stores.permits_sqlite import SqlitePermitStore
+from sluicegate.stores.permits.sqlite import SqlitePermitStore
 
 
 async def main(directory: str, rates: str, seconds: str, queue: str) -> None:

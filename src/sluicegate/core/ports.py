@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from sluicegate.core.caching.decisions import Span
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.events import Event
 from sluicegate.core.http import FieldList, Origin, RequestHead, ResponseHead
@@ -80,30 +81,69 @@ class UpstreamPool(Protocol):
         """Close all connections."""
 
 
+class EntryWriter(Protocol):
+    """A response on its way into a store. Nobody sees it before `commit`; what fails here ends the storing, nothing else."""
+
+    async def write(self, piece: bytes) -> bool:
+        """Keep a piece, in order; waits while the store is behind by more than its bound.
+
+        False when the storing is over (too large, full, broken): what was kept is dropped.
+        """
+
+    async def read(self, start: int) -> bytes:
+        """Some of the bytes written so far, from offset `start`; b"" where there are none yet. Until `aclose`.
+
+        Raises CacheStoreError when the storing is over.
+        """
+
+    async def commit(self) -> StoredEntry | None:
+        """The body is complete: make the entry visible. The entry as it is stored, None when it could not be."""
+
+    async def aclose(self) -> None:
+        """Let go; what was not committed is dropped. Idempotent, never raises."""
+
+
 class CacheStore(Protocol):
     """Stored responses, by cache key. A failing store loses entries and never raises (but from a body being read)."""
+
+    def recall(self, key: str) -> list[StoredEntry] | None:
+        """The live entries under `key`, if that is known without waiting; counts as a use.
+
+        Empty: there is certainly none. None: ask `entries`. An entry that has not changed is the same object each time.
+        """
 
     async def entries(self, key: str) -> list[StoredEntry]:
         """The complete, live entries under `key`; none when the store fails."""
 
-    async def open_body(self, entry: StoredEntry) -> BodyReader:
-        """The entry's body. Delivers all of it or raises CacheStoreError; raises at once if it is gone."""
+    def body_at_hand(self, entry: StoredEntry) -> bytes | None:
+        """The entry's whole body, if that is in memory and current."""
 
-    async def store(self, key: str, entry: StoredEntry, body: BodyReader) -> BodyReader:
-        """A reader that passes `body` through and stores it on the way.
+    async def open_body(self, entry: StoredEntry, span: Span | None = None) -> BodyReader:
+        """The entry's body, or these bytes of it.
 
-        The entry becomes visible when the body has been read to its end, and never otherwise. A failure to store
-        ends the storing and not the reading. Returns `body` itself when nothing can be stored.
+        Delivers all of it or raises CacheStoreError; raises at once if it is gone.
+        """
+
+    def begin(self, key: str, entry: StoredEntry, length: int | None) -> EntryWriter | None:
+        """Begin to store a response whose body has `length` bytes, if that is known; the id is the store's to give.
+
+        None when it cannot be stored: too large, or the store is broken.
         """
 
     async def freshen(self, entry: StoredEntry) -> None:
         """Replace the stored head of the entry of that id (RFC 9111 §4.3.4); nothing when it is gone."""
 
     async def remove(self, entry_id: str) -> None:
-        """Remove the entry: no later `entries` returns it."""
+        """Remove the entry: no later `entries` or `recall` returns it, in any process that shares the store."""
+
+    async def set_max_size(self, max_size: int) -> None:
+        """Change the bound on what all entries and those being written may take, in bytes."""
+
+    def stats(self) -> tuple[int, int]:
+        """How many entries there are, and how many bytes they take; may be a second old."""
 
     async def aclose(self) -> None:
-        """Close what is open; nothing may be called afterwards."""
+        """Finish what is being written and close what is open; nothing may be called afterwards."""
 
 
 class EventSink(Protocol):

@@ -14,10 +14,10 @@ from dataclasses import replace
 from sluicegate.clock import Clock
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.ports import BodyReader
+from sluicegate.stores.cache.memory import MemoryBody
 from sluicegate.stores.cache_batch import Freshen, Put, Remove, Written
 from sluicegate.stores.cache_disk import DiskCacheStore
 from sluicegate.stores.cache_gather import Gathering
-from sluicegate.stores.cache_memory import MemoryBody
 from sluicegate.stores.cache_shelves import Held, Shelf, Shelves
 from sluicegate.stores.cache_write_behind import MAX_WAITING, WriteBehind
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sluicegate.core.caching.entry import StoredEntry
-from sluicegate.stores.cache_memory import head_size
+from sluicegate.stores.cache.memory import head_size
 
 
 @dataclass(slots=True)

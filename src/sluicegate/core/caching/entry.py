@@ -22,3 +22,5 @@ class StoredEntry:
     """Bytes, None while unknown."""
     facts: object = field(default=None, init=False, repr=False, compare=False)
     """What the policy worked out about this entry, so that it need not do so at each use; opaque to others."""
+    prepared: object = field(default=None, init=False, repr=False, compare=False)
+    """What whoever sends this entry has made ready for its next use; opaque to others."""

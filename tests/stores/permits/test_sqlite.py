@@ -12,7 +12,7 @@ from sluicegate.clock import ManualClock, SystemClock
 from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.rates import parse_rates
 from sluicegate.errors import PermitStoreBusy, PermitStoreError
-from sluicegate.stores.permits_sqlite import FILE_NAME, SqlitePermitStore
+from sluicegate.stores.permits.sqlite import FILE_NAME, SqlitePermitStore
 
 TAKER = Path(__file__).parents[1] / "support" / "permit_taker.py"
 FIVE = Limit("five", parse_rates("5/second"))
@@ -179,7 +179,7 @@ from pathlib import Path
 from sluicegate.clock import ManualClock
 from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.rates import parse_rates
-from sluicegate.stores.permits_sqlite import FILE_NAME, SqlitePermitStore
+from sluicegate.stores.permits.sqlite import FILE_NAME, SqlitePermitStore
 
 async def main():
     clock, limit = ManualClock(), Limit("five", parse_rates("5/second"))

@@ -8,7 +8,7 @@ from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.http import FieldList
 from sluicegate.core.ports import BodyReader
 from sluicegate.errors import CacheStoreError
-from sluicegate.stores.cache_tee import TeeReader
+from sluicegate.stores.cache.tee import TeeReader
 
 DEFAULT_MAX_SIZE = 256 * 1024 * 1024
 _OBJECT_OVERHEAD = 1024

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sluicegate.clock import ManualClock
 from sluicegate.core.limits.model import Limit, Rate
 from sluicegate.core.limits.rates import parse_rates
-from sluicegate.stores.permits_memory import MemoryPermitStore
-from sluicegate.stores.permits_sqlite import SqlitePermitStore
+from sluicegate.stores.permits.memory import MemoryPermitStore
+from sluicegate.stores.permits.sqlite import SqlitePermitStore
 
 
 def limit(rates, **options):

@@ -1,7 +1,7 @@
 import pytest
 
 from sluicegate.errors import ResponseCutShort
-from sluicegate.stores.cache_tee import TeeReader
+from sluicegate.stores.cache.tee import TeeReader
 from support.messages import Body, read_all
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from sluicegate.clock import Clock
 from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.window import ADMITTED, NEVER, Plan, State, Verdict, decide, plan, predict
-from sluicegate.stores.permits_file import PermitFile
+from sluicegate.stores.permits.file import PermitFile
 
 FILE_NAME = "permits.sqlite3"
 _OPEN_PATIENCE_S = 5.0

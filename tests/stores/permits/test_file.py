@@ -6,8 +6,8 @@ from sluicegate.clock import ManualClock
 from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.rates import parse_rates
 from sluicegate.errors import PermitStoreError
-from sluicegate.stores.permits_file import PermitFile, boot_id
-from sluicegate.stores.permits_sqlite import FILE_NAME, SqlitePermitStore
+from sluicegate.stores.permits.file import PermitFile, boot_id
+from sluicegate.stores.permits.sqlite import FILE_NAME, SqlitePermitStore
 
 HOURLY = Limit("hourly", parse_rates("10/hour"))
 

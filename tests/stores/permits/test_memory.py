@@ -1,7 +1,7 @@
 from sluicegate.clock import ManualClock
 from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.rates import parse_rates
-from sluicegate.stores.permits_memory import MemoryPermitStore
+from sluicegate.stores.permits.memory import MemoryPermitStore
 
 TEN = Limit("ten", parse_rates("10/second"))
 HOUR = Limit("hour", parse_rates("3000/hour"))

@@ -9,8 +9,8 @@ from pyrate_limiter import AbstractBucket, Decision, Rate, RateItem
 from sluicegate.clock import Clock
 from sluicegate.core.limits.model import Rate as LimitRate
 from sluicegate.core.limits.window import Plan, State, Window, decide
-from sluicegate.stores.permits_file import PermitFile
-from sluicegate.stores.permits_sqlite import HostLog
+from sluicegate.stores.permits.file import PermitFile
+from sluicegate.stores.permits.sqlite import HostLog
 
 _MS = 1_000
 _HALF_MS = 0.5

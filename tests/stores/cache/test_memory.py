@@ -1,4 +1,4 @@
-from sluicegate.stores.cache_memory import MemoryCacheStore
+from sluicegate.stores.cache.memory import MemoryCacheStore
 from support.cache_entries import KEY, body_of, entry, put
 from support.messages import Body, read_all
 

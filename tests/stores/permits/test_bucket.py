@@ -6,9 +6,9 @@ from pyrate_limiter import Rate, RateItem
 from sluicegate.clock import ManualClock
 from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.rates import parse_rates
-from sluicegate.stores.permits_bucket import SqliteBucket
-from sluicegate.stores.permits_file import PermitFile
-from sluicegate.stores.permits_sqlite import FILE_NAME, SqlitePermitStore
+from sluicegate.stores.permits.bucket import SqliteBucket
+from sluicegate.stores.permits.file import PermitFile
+from sluicegate.stores.permits.sqlite import FILE_NAME, SqlitePermitStore
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Cached responses: on disk, in memory, in Redis."""

@@ -1,0 +1,1 @@
+"""Permits given: in SQLite, in memory."""
