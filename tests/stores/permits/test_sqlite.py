@@ -14,7 +14,7 @@ from sluicegate.core.limits.rates import parse_rates
 from sluicegate.errors import PermitStoreBusy, PermitStoreError
 from sluicegate.stores.permits.sqlite import FILE_NAME, SqlitePermitStore
 
-TAKER = Path(__file__).parents[1] / "support" / "permit_taker.py"
+TAKER = Path(__file__).parents[2] / "support" / "permit_taker.py"
 FIVE = Limit("five", parse_rates("5/second"))
 
 
