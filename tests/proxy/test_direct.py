@@ -4,13 +4,15 @@ import contextlib
 import pytest
 
 from sluicegate.errors import ClientGone
-from sluicegate.proxy.direct import TOGETHER, ConversationEnded, Direct
+from sluicegate.proxy.client_stream import ClientProtocol
+from sluicegate.proxy.direct import TOGETHER, Attention, Direct
 
 
 class Handler:
     """As much of mitmproxy's connection handler as is used."""
 
     def __init__(self):
+        self.heard = 0
         self.client = object()
         self.timeout_watchdog = self
         self.patient = False
@@ -22,15 +24,43 @@ class Handler:
         yield
         self.patient = False
 
+    def register_activity(self):
+        self.heard += 1
+
     async def server_event(self, event):
         self.told.append(event)
+
+
+class Receiver:
+    """Stands in for the lane."""
+
+    def __init__(self):
+        self.taken = []
+        self.ends = 0
+        self.gates = []
+
+    def take(self, data):
+        self.taken.append(data)
+
+    def clogged(self, clogged):
+        self.gates.append(clogged)
+
+    def ended(self):
+        self.ends += 1
+
+
+def direct_on(writer, handler=None, lane=None):
+    lane = lane or Receiver()
+    return Direct.open(handler or Handler(), writer, lane, lane.ended)
 
 
 @contextlib.asynccontextmanager
 async def connected():
     """A real connection: a writer on one side, a reader on the other."""
     accepted = asyncio.Queue()
-    server = await asyncio.start_server(lambda *streams: accepted.put_nowait(streams), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: ClientProtocol(lambda *streams: accepted.put_nowait(streams)), "127.0.0.1", 0
+    )
     reader, client = await asyncio.open_connection(*server.sockets[0].getsockname())
     _, writer = await accepted.get()
     try:
@@ -46,22 +76,22 @@ async def connected():
 
 async def test_a_small_answer_is_one_write():
     async with connected() as (writer, reader):
-        handler, written = Handler(), []
+        lane, written = Receiver(), []
         write = writer.write
         writer.write = lambda data: (written.append(data), write(data))
-        direct = Direct(handler, writer)
+        direct = direct_on(writer, lane=lane)
         direct.post(b"head")
         await direct.put(b"body")
         await direct.end()
 
         assert written == [b"headbody"]
         assert await reader.readexactly(8) == b"headbody"
-        assert isinstance(handler.told[0], ConversationEnded)
+        assert lane.ends == 1
 
 
 async def test_a_head_does_not_wait_for_its_body():
     async with connected() as (writer, reader):
-        direct = Direct(Handler(), writer)
+        direct = direct_on(writer)
         direct.post(b"head")
 
         assert await reader.readexactly(4) == b"head"
@@ -71,7 +101,9 @@ async def test_a_head_does_not_wait_for_its_body():
 async def test_the_connection_is_not_idle_while_it_waits():
     async with connected() as (writer, _):
         handler = Handler()
-        direct = Direct(handler, writer)
+        direct = direct_on(writer, handler)
+        assert not handler.patient
+        direct.begin()
         assert handler.patient
         await direct.end()
         assert not handler.patient
@@ -79,7 +111,7 @@ async def test_the_connection_is_not_idle_while_it_waits():
 
 async def test_a_client_that_does_not_read_is_waited_for():
     async with connected() as (writer, reader):
-        direct = Direct(Handler(), writer)
+        direct = direct_on(writer)
         sent = 0
 
         async def send():
@@ -109,7 +141,35 @@ async def put_for_ever(direct):
 async def test_a_client_that_is_gone_is_an_error_of_its_own():
     async with connected() as (writer, _):
         writer.transport.abort()
-        direct = Direct(Handler(), writer)
+        direct = direct_on(writer)
         with pytest.raises(ClientGone):
             await put_for_ever(direct)
         await direct.end()
+
+
+async def test_mitmproxy_is_asked_by_an_event():
+    async with connected() as (writer, _):
+        handler = Handler()
+        direct_on(writer, handler).rouse()
+        while not handler.told:
+            await asyncio.sleep(0)
+
+    assert isinstance(handler.told[0], Attention)
+    assert handler.told[0].connection is handler.client
+
+
+async def test_a_client_that_is_heard_of_is_not_idle():
+    async with connected() as (writer, _):
+        handler = Handler()
+        direct_on(writer, handler).heard()
+
+    assert handler.heard == 1
+
+
+async def test_a_stream_that_is_not_ours_has_no_direct_way():
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+
+    assert Direct.open(Handler(), writer, Receiver(), lambda: None) is None
+    writer.close()
+    server.close()

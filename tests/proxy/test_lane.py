@@ -7,7 +7,7 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HttpLayer
 
 from sluicegate.errors import BadRequest
-from sluicegate.proxy.direct import ConversationEnded
+from sluicegate.proxy.direct import TOGETHER, Attention
 from sluicegate.proxy.lane import MAX_PIPELINED, Lane, NextPieceHook
 
 GET = b"GET http://up.test/%d HTTP/1.1\r\nHost: up.test\r\n\r\n"
@@ -37,6 +37,31 @@ class Transport:
         self.reading = True
 
 
+class Socket:
+    """Stands in for `direct.Direct`."""
+
+    def __init__(self):
+        self.sent = []
+        self.conversations = 0
+        self.roused = 0
+        self.restored = False
+
+    def heard(self):
+        pass
+
+    def send(self, data):
+        self.sent.append(data)
+
+    def begin(self):
+        self.conversations += 1
+
+    def rouse(self):
+        self.roused += 1
+
+    def restore(self):
+        self.restored = True
+
+
 class Host:
     """Stands in for the addon: keeps what it was asked."""
 
@@ -49,6 +74,11 @@ class Host:
         self.client = Transport()
         self.socket = None
         """What `direct` gives: None sends every piece through the layers."""
+        self.memory = {}
+        """What is answered at once, by target."""
+
+    def at_once(self, _context, incoming):
+        return self.memory.get(incoming.head.target)
 
     def converse(self, _context, incoming, _sink):
         self.asked.append(incoming.head.target)
@@ -60,7 +90,9 @@ class Host:
         self.conversations.append(Conversation("refusal", close_after=True))
         return self.conversations[-1]
 
-    def direct(self, _context):
+    def direct(self, _context, receiver, on_end):
+        if self.socket is not None:
+            self.socket.receiver, self.socket.on_end = receiver, on_end
         return self.socket
 
     def transport(self, _context):
@@ -240,29 +272,136 @@ def test_inside_a_tunnel_the_origin_is_the_tunnels():
     assert play.host.asked == ["/in"]
 
 
-def test_where_nothing_stands_above_it_the_lane_only_hears_of_the_end():
+def direct_play():
     play = Play()
-    play.host.socket = object()
+    play.host.socket = Socket()
+    return play, play.host.socket
+
+
+def test_where_nothing_stands_above_it_mitmproxy_is_only_needed_to_close():
+    play, socket = direct_play()
     play.data(GET % 1 + GET % 2)
     assert play.hook is None
     assert play.host.asked == ["/1"]
-    play.feed(ConversationEnded(play.client))
+    socket.on_end()
     assert play.host.asked == ["/1", "/2"]
+    assert socket.roused == 0
     play.host.conversations[1].close_after = True
-    play.feed(ConversationEnded(play.client))
+    socket.on_end()
+    assert socket.roused == 1
+    play.feed(Attention(play.client))
 
     assert play.sent == []
     assert play.closed
 
 
+def test_bytes_from_the_socket_itself_are_requests_like_any_others():
+    play, socket = direct_play()
+    play.data(GET % 1)
+    socket.receiver.take(GET % 2)
+    assert play.host.asked == ["/1"]
+    socket.on_end()
+
+    assert play.host.asked == ["/1", "/2"]
+
+
 def test_a_client_that_leaves_a_direct_conversation_is_noticed_and_closed_once_it_has_ended():
-    play = Play()
-    play.host.socket = object()
+    play, socket = direct_play()
     play.data(GET % 1)
     play.feed(events.ConnectionClosed(play.client))
     assert play.host.conversations[0].abandoned
     assert not play.closed
     play.host.conversations[0].close_after = True
-    play.feed(ConversationEnded(play.client))
+    socket.on_end()
+    play.feed(Attention(play.client))
 
     assert play.closed
+
+
+def test_what_is_in_memory_is_answered_in_its_turn():
+    play, socket = direct_play()
+    play.host.memory = {"/2": b"two", "/3": b"three", "/5": b"five"}
+    play.data(GET % 1)
+    socket.receiver.take(b"".join(GET % number for number in (2, 3, 4, 5)))
+    assert socket.sent == []
+    socket.on_end()
+    assert socket.sent == [b"twothree"]
+    assert play.host.asked == ["/1", "/4"]
+    socket.on_end()
+
+    assert socket.sent == [b"twothree", b"five"]
+
+
+def test_through_other_layers_too_what_is_in_memory_is_answered_in_its_turn():
+    play = Play()
+    play.host.memory = {"/1": b"one", "/3": b"three"}
+    play.data(GET % 1 + GET % 2 + GET % 3)
+    assert play.sent == [b"one"]
+    play.piece(b"two")
+
+    assert play.sent == [b"one", b"two", b"three"]
+    assert play.host.asked == ["/2"]
+
+
+def test_a_client_that_does_not_read_its_answers_gets_no_more_of_them():
+    play, socket = direct_play()
+    play.host.memory = {f"/{number}": b"x" * (TOGETHER + 1) for number in range(5)}
+    play.data(GET % 0)
+    socket.receiver.clogged(True)
+    socket.receiver.take(GET % 1 + GET % 2)
+    assert socket.sent == []
+    socket.receiver.clogged(False)
+
+    assert len(socket.sent) == 2
+
+
+def test_a_client_that_clogs_up_in_the_middle_of_a_batch_gets_the_rest_when_it_has_caught_up():
+    play, socket = direct_play()
+    play.host.memory = {f"/{number}": b"x" * (TOGETHER + 1) for number in range(5)}
+    send = socket.send
+
+    def clog(data):
+        send(data)
+        socket.receiver.clogged(True)
+
+    socket.send = clog
+    play.data(GET % 0)
+    socket.receiver.take(GET % 1 + GET % 2 + GET % 3)
+    assert len(socket.sent) == 1
+    socket.receiver.clogged(False)
+
+    assert len(socket.sent) == 2
+
+
+def test_through_other_layers_a_client_is_waited_for_before_it_gets_more_than_a_batch():
+    play = Play()
+    play.host.memory = {f"/{number}": b"x" * (TOGETHER + 1) for number in range(5)}
+    play.data(GET % 0 + GET % 1)
+
+    assert len(play.sent) == 1
+    assert play.hook is not None
+
+
+def test_a_change_of_protocol_gives_the_socket_back_to_mitmproxy():
+    play, socket = direct_play()
+    play.data(GET % 1)
+    socket.receiver.take(b"CONNECT up.test:443 HTTP/1.1\r\nHost: up.test:443\r\n\r\n")
+    socket.on_end()
+    assert socket.roused == 1
+    assert not socket.restored
+    play.feed(Attention(play.client))
+
+    assert socket.restored
+    assert play.lane not in play.context.layers
+
+
+def test_mitmproxy_is_roused_once_however_much_still_comes():
+    play, socket = direct_play()
+    play.data(GET % 1)
+    play.host.conversations[0].close_after = True
+    socket.on_end()
+    socket.receiver.take(GET % 2)
+    socket.receiver.take(GET % 3)
+
+    assert socket.roused == 1
+    assert play.host.asked == ["/1"]

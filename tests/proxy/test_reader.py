@@ -227,3 +227,83 @@ def test_no_bytes_make_it_raise(pieces):
 def test_no_mutation_of_a_request_makes_it_raise(noise, at):
     data = b"POST http://up.test/a HTTP/1.1\r\nHost: up.test\r\nContent-Length: 3\r\n\r\nabcGET http://up.test/ HTTP/1.1\r\n"
     reader().feed(data[:at] + noise + data[at:])
+
+
+LINES = st.sampled_from(
+    [
+        b"GET http://up.test/ HTTP/1.1",
+        b"GET http://Up.Test:80/a?b=c HTTP/1.1",
+        b"HEAD http://other.test/%20 HTTP/1.1",
+        b"GET http://up.test HTTP/1.1",
+        b"GET http://u:p@up.test/x HTTP/1.1",
+        b"GET http://up.test:99999/x HTTP/1.1",
+        b"GET http://up.test/a b HTTP/1.1",
+        b"GET http://up.test/\xe9 HTTP/1.1",
+        b"GET http://up.test/x#f HTTP/1.1",
+        b"GET http://up.test/x HTTP/1.0",
+        b"POST http://up.test/x HTTP/1.1",
+        b"CONNECT up.test:443 HTTP/1.1",
+        b"GET /own HTTP/1.1",
+        b"GET  http://up.test/x HTTP/1.1",
+        b"\r\nGET http://up.test/x HTTP/1.1",
+    ]
+)
+SECTIONS = st.sampled_from(
+    [
+        b"\r\nHost: up.test\r\n\r\n",
+        b"\r\nHost: up.test\r\nAccept: */*\r\nRange: bytes=0-1\r\n\r\n",
+        b"\r\nHost: up.test\r\nConnection: close\r\n\r\n",
+        b"\r\nHost: up.test\r\nContent-Length: 3\r\n\r\nabc",
+        b"\r\nHost: up.test\r\nContent-Length: 4\r\n\r\n\r\n\r\n",
+        b"\r\nHost: up.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"\r\nHost: up.test\r\nExpect: 100-continue\r\n\r\n",
+        b"\r\nHost: up.test\r\nVia: 1.1 x\r\n\r\n",
+        b"\r\nHost: up.test\r\nHost: evil.test\r\n\r\n",
+        b"\r\n\r\n",
+    ]
+)
+
+
+def meaning(parsed):
+    if not isinstance(parsed, Incoming):
+        return type(parsed)
+    body = None if parsed.body is None else (parsed.body.length, parsed.body.ended)
+    flags = (parsed.keep_alive, parsed.http_10, parsed.expects_continue, parsed.host_matches)
+    return (parsed.head, body, *flags, parsed.immediate, parsed.conditional)
+
+
+@given(st.lists(st.tuples(LINES, SECTIONS), min_size=1, max_size=6), st.sampled_from([None, TUNNEL]), st.randoms())
+def test_a_header_section_that_comes_again_means_what_it_meant_and_hides_nothing(requests, tunnel_origin, dice):
+    """Each request alone and fresh, against all of them on one connection, cut wherever it may be cut."""
+    together = reader(tunnel_origin)
+    expected = []
+    for line, section in requests:
+        data = line + section
+        fresh = parse(data, tunnel_origin=tunnel_origin)
+        expected += fresh
+        where = dice.choice([len(data), len(data), dice.randrange(len(data))])
+        together.feed(data[:where])
+        if data[where:]:
+            together.feed(data[where:])
+        if not isinstance(fresh[-1], Incoming) or not fresh[-1].keep_alive:
+            break
+
+    assert list(map(meaning, together.parsed)) == list(map(meaning, expected))
+
+
+def test_the_fields_of_one_request_are_not_those_of_the_next():
+    made = reader()
+    for _ in range(3):
+        made.feed(b"GET http://up.test/x HTTP/1.1\r\nHost: up.test\r\n\r\n")
+    made.parsed[0].head.fields.append((b"X", b"y"))
+
+    assert made.parsed[1].head.fields == made.parsed[2].head.fields == [(b"Host", b"up.test")]
+
+
+def test_the_limit_on_heads_holds_for_those_that_look_like_the_last():
+    made = reader(header_limit=100)
+    made.feed(b"GET http://up.test/x HTTP/1.1\r\nHost: up.test\r\n\r\n")
+    made.feed(b"GET http://up.test/" + b"x" * 200 + b" HTTP/1.1\r\nHost: up.test\r\n\r\n")
+
+    assert isinstance(made.parsed[-1], Fault)
+    assert isinstance(made.parsed[-1].error, FieldsTooLarge)

@@ -2,7 +2,7 @@ import pytest
 from mitmproxy.proxy.context import Context
 
 from sluicegate.core.access import AccessPolicy
-from sluicegate.core.events import Access
+from sluicegate.core.events import Access, CacheDecided
 from sluicegate.errors import BadRequest
 from sluicegate.proxy.outbox import Outbox
 from sluicegate.proxy.reader import Incoming
@@ -14,9 +14,19 @@ HELLO = answer(response(body=b"hello", fields=[("Cache-Control", "no-store")]))
 USERS = AccessPolicy(users={"ada": "x"}, verify=lambda password, _hashed: password == "secret")
 
 
-def incoming(bench, url):
+CACHED = answer(response(body=b"hello", fields=[("Cache-Control", "max-age=60")]))
+
+
+def incoming(bench, url, **options):
     return Incoming(
-        bench.call(url).request, None, keep_alive=True, http_10=False, expects_continue=False, host_matches=True
+        bench.call(url).request,
+        None,
+        keep_alive=True,
+        http_10=False,
+        expects_continue=False,
+        host_matches=True,
+        immediate=True,
+        **options,
     )
 
 
@@ -73,5 +83,42 @@ async def test_only_a_connection_that_mitmproxy_has_open_is_written_to_directly(
     async with engine_bench() as bench, addon_on(bench) as addon:
         context = context_of(addon, **options)
 
-        assert addon.reception.direct(context) is None
+        assert addon.reception.direct(context, receiver=None, on_end=None) is None
         assert addon.reception.transport(context) is None
+
+
+async def test_what_is_in_memory_and_fresh_is_answered_at_once_and_told_like_any_hit():
+    async with ScriptedOrigin(CACHED) as origin, engine_bench() as bench, addon_on(bench) as addon:
+        asked = incoming(bench, origin.url + "/")
+        assert addon.reception.at_once(context_of(addon), asked) is None
+        addon.reception.converse(context_of(addon), asked, outbox := Outbox())
+        await said(outbox)
+        whole = addon.reception.at_once(context_of(addon), incoming(bench, origin.url + "/"))
+
+    assert whole.startswith(b"HTTP/1.1 200 ")
+    assert whole.endswith(b"\r\n\r\nhello")
+    first, second = bench.events.of(Access)
+    assert (second.status, second.cache, second.bytes_sent, second.method) == (200, "hit", 5, "GET")
+    assert second.request_id != first.request_id
+    assert [event.outcome for event in bench.events.of(CacheDecided)] == ["miss", "hit"]
+
+
+async def test_who_may_ask_is_checked_for_what_is_in_memory_too():
+    async with ScriptedOrigin(CACHED) as origin, engine_bench() as bench, addon_on(bench, access=USERS) as addon:
+        context: Context = context_of(addon, tunnel=("127.0.0.1", origin.port))
+        addon.reception.converse(context, incoming(bench, origin.url + "/"), outbox := Outbox())
+        await said(outbox)
+
+        assert addon.reception.at_once(context_of(addon), incoming(bench, origin.url + "/")) is None
+        context.client.proxyauth_user = "ada"
+        assert addon.reception.at_once(context, incoming(bench, origin.url + "/")) is not None
+    assert bench.events.of(Access)[-1].user == "ada"
+
+
+async def test_while_draining_nothing_is_answered_at_once_so_that_the_connection_can_end():
+    async with ScriptedOrigin(CACHED) as origin, engine_bench() as bench, addon_on(bench) as addon:
+        addon.reception.converse(context_of(addon), incoming(bench, origin.url + "/"), outbox := Outbox())
+        await said(outbox)
+        addon.drain()
+
+        assert addon.reception.at_once(context_of(addon), incoming(bench, origin.url + "/")) is None

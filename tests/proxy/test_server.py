@@ -2,28 +2,28 @@ import socket
 
 import pytest
 
-from sluicegate.errors import StartError
+from sluicegate.assemble import Runtime
+from sluicegate.config.load import load_settings
+from sluicegate.proxy.listener import listen_on
 from sluicegate.proxy.server import ProxyServer
 
 
-def server():
-    return ProxyServer(addon=None, confdir=None, upstream_roots=None)
+@pytest.fixture
+async def server(tmp_path):
+    environ = {"SLUICEGATE_STATE_DIR": str(tmp_path / "state"), "SLUICEGATE_LOG__FILE": str(tmp_path / "proxy.log")}
+    runtime = Runtime(load_settings(environ=environ))
+    made = ProxyServer(runtime.addon, confdir=runtime.authority.confdir, upstream_roots=None)
+    yield made
+    await made.close()
+    await runtime.close()
 
 
-async def test_a_busy_port_says_which_and_what_to_do():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(StartError, match=f"127.0.0.1:{port}: Address already in use") as caught:
-            await server().start("127.0.0.1", port)
-    assert "--listen" in caught.value.advice
+async def test_a_socket_shared_with_another_process_stays_open_there_when_we_stop_accepting(server):
+    with listen_on("127.0.0.1", 0) as listening:
+        await server.start(listening.dup())
+        server.stop_accepting()
 
-
-async def test_an_address_of_another_machine_says_so():
-    with pytest.raises(StartError) as caught:
-        await server().start("192.0.2.1", 0)
-    assert "no such address" in caught.value.advice
-
-
-async def test_a_name_that_cannot_be_resolved_says_so():
-    with pytest.raises(StartError, match=r"nowhere\.invalid"):
-        await server().start("nowhere.invalid", 3128)
+        with socket.create_connection(listening.getsockname(), timeout=10):
+            listening.settimeout(10)
+            accepted, _ = listening.accept()
+            accepted.close()

@@ -44,7 +44,7 @@ def test_http_10_is_told_that_its_connection_is_kept():
     assert b"Connection: keep-alive" in framing(http_10=True).head(ResponseHead(200, b"OK", []))
 
 
-@pytest.mark.parametrize(("status", "method"), [(204, "GET"), (304, "GET"), (200, "HEAD")])
+@pytest.mark.parametrize(("status", "method"), [(304, "GET"), (200, "HEAD")])
 def test_a_response_without_body_keeps_the_length_it_tells_of(status, method):
     bodyless = framing(status, method=method)
 
@@ -59,4 +59,12 @@ def test_the_end_of_a_connection_is_announced():
 def test_a_missing_reason_phrase_is_filled_in():
     assert wire.interim(ResponseHead(103, b"Early Hints", [(b"Link", b"</a>")])) == (
         b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    )
+
+
+def test_a_204_has_no_length():
+    reply = Answer(ResponseHead(204, b"", [(b"Content-Length", b"0"), (b"A", b"b")]), BytesBody())
+
+    assert wire.Framing(reply, method="GET", http_10=False, keep_alive=True).head(reply.head) == (
+        b"HTTP/1.1 204 No Content\r\nA: b\r\n\r\n"
     )

@@ -13,6 +13,7 @@ from sluicegate.clock import SystemClock
 from sluicegate.core.access import AccessPolicy
 from sluicegate.core.interception import Interception
 from sluicegate.exchange.call import Identity
+from sluicegate.exchange.hits import Hits
 from sluicegate.proxy.addon import SluicegateAddon
 from sluicegate.proxy.hub import Services
 from sluicegate.proxy.wayside import Wayside
@@ -26,6 +27,7 @@ async def addon_on(bench, *, interception=EVERYTHING, access=None, parent=None):
     access = access or AccessPolicy()
     services = Services(
         bench.engine,
+        Hits(store=bench.store, options=bench.options, access=access),
         Wayside(gate=bench.gate, access=access, identity=ME, parent=parent),
         interception,
         65536,

@@ -14,6 +14,7 @@ from sluicegate.core.ports import BodyReader
 from sluicegate.exchange.cached import CachedForwarder
 from sluicegate.exchange.call import Answer, Call, Identity
 from sluicegate.exchange.engine import Engine
+from sluicegate.exchange.flights import Flights
 from sluicegate.exchange.forward import Forwarder
 from sluicegate.gate.gate import Gate
 from sluicegate.stores.cache.memory import MemoryCacheStore
@@ -53,12 +54,16 @@ class Whole:
 class Bench:
     """An engine and what it stands on."""
 
-    def __init__(self, engine: Engine, gate: Gate, pool: Pool, store: MemoryCacheStore, events: Recorder) -> None:
+    def __init__(
+        self, engine: Engine, gate: Gate, pool: Pool, store: MemoryCacheStore, events: Recorder, flights: Flights
+    ) -> None:
         self.engine = engine
         self.gate = gate
         self.pool = pool
         self.store = store
         self.events = events
+        self.flights = flights
+        self.options = CacheOptions()
         self._count = 0
 
     def call(
@@ -116,15 +121,24 @@ async def engine_bench(
     gate = Gate(table, permits, clock, events, max_inflight=max_inflight)
     connections = Pool(pool or UpstreamPoolSettings())
     store = MemoryCacheStore()
+    flights = Flights(clock)
     forwarder = Forwarder(gate=gate, pool=connections, clock=clock, events=events, identity=identity)
     cached = CachedForwarder(
-        forwarder=forwarder, store=store, options=options or CacheOptions(), clock=clock, events=events
+        forwarder=forwarder,
+        store=store,
+        options=options or CacheOptions(),
+        clock=clock,
+        events=events,
+        flights=flights,
     )
     engine = Engine(cached=cached, access=access or AccessPolicy(), identity=identity)
     try:
-        yield Bench(engine, gate, connections, store, events)
+        bench = Bench(engine, gate, connections, store, events, flights)
+        bench.options = cached.options
+        yield bench
     finally:
         await gate.aclose()
+        await flights.aclose()
         await connections.aclose()
         await store.aclose()
         await permits.aclose()

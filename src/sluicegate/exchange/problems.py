@@ -2,26 +2,11 @@
 
 import json
 
+from sluicegate.core.framing import REASONS
 from sluicegate.core.http import ResponseHead
 from sluicegate.errors import ExchangeError
 from sluicegate.exchange.bodies import BytesBody
 from sluicegate.exchange.call import Answer
-
-REASONS = {
-    200: b"OK",
-    204: b"No Content",
-    400: b"Bad Request",
-    403: b"Forbidden",
-    407: b"Proxy Authentication Required",
-    429: b"Too Many Requests",
-    431: b"Request Header Fields Too Large",
-    500: b"Internal Server Error",
-    501: b"Not Implemented",
-    502: b"Bad Gateway",
-    503: b"Service Unavailable",
-    504: b"Gateway Timeout",
-    508: b"Loop Detected",
-}
 
 
 class InternalFault(ExchangeError):

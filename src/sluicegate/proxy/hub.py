@@ -12,12 +12,14 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.server import ConnectionHandler
 
 from sluicegate.clock import Clock
+from sluicegate.core.events import Access, CacheDecided
 from sluicegate.core.http import RequestHead
 from sluicegate.core.interception import Interception
 from sluicegate.core.ports import EventSink
 from sluicegate.errors import ClientGone, ExchangeError
 from sluicegate.exchange.call import Call
 from sluicegate.exchange.engine import Engine
+from sluicegate.exchange.hits import Hits, Ready
 from sluicegate.exchange.problems import InternalFault
 from sluicegate.proxy import flows
 from sluicegate.proxy.conversation import access_line
@@ -33,6 +35,7 @@ class Services:
     """What the hooks call; replaced as a whole when the configuration changes."""
 
     engine: Engine
+    hits: Hits
     wayside: Wayside
     interception: Interception
     header_limit: int
@@ -72,6 +75,27 @@ class Hub:
     def tell(self, call: Call, status: int, size: int = 0) -> None:
         """Emit the access line of a call that ends here."""
         self.events.emit(access_line(call, status, size, self.clock.now()))
+
+    def tell_hit(self, request: RequestHead, client: str, user: str, ready: Ready, began: float) -> None:
+        """Emit what a response from memory is told as; `began` in seconds of `Clock.now`."""
+        request_id = self._next_id()
+        url, reason = request.url, ready.reason
+        self.events.emit(CacheDecided(request_id, url, "hit", reason.token, reason.section))
+        self.events.emit(
+            Access(
+                request_id,
+                client,
+                request.method,
+                url,
+                request.origin.host,
+                ready.status,
+                ready.body_length,
+                self.clock.now() - began,
+                0.0,
+                "hit",
+                user=user,
+            )
+        )
 
 
 def handler_of(client: connection.Client) -> ConnectionHandler | None:

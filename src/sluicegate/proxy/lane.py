@@ -1,16 +1,18 @@
 """The lane: a mitmproxy layer that speaks HTTP/1.1 with a client and lets the engine answer.
 
 mitmproxy gives it the client's plain bytes, on the proxy connection itself, inside a tunnel or inside intercepted TLS.
-Each request is a conversation with the engine. Where nothing stands above the lane, the conversation writes to the
-client's socket itself and sends the lane an event at its end (`direct.Direct`). Inside a tunnel or TLS, what waits is
-one blocking hook a piece (`NextPieceHook`), which pauses this layer alone. Either way mitmproxy goes on delivering
-events, and `handle_event` looks at them at once: data is parsed into bounded buffers, a client that left is noticed.
-CONNECT and upgrades are handed over to mitmproxy's own layers.
+What is in memory and fresh is answered in the same call; every other request is a conversation with the engine. Where
+nothing stands above the lane, it reads from and writes to the client's socket itself (`direct.Direct`), and mitmproxy is
+only asked to close it, or to change the protocol. Inside a tunnel or TLS, bytes come as events, and what waits is one
+blocking hook a piece (`NextPieceHook`), which pauses this layer alone. mitmproxy goes on delivering events meanwhile,
+and `handle_event` looks at them at once: data is parsed into bounded buffers, a client that left is noticed. CONNECT and
+upgrades are handed over to mitmproxy's own layers.
 """
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Protocol
 
 from mitmproxy.proxy import commands, events, layer
@@ -19,8 +21,9 @@ from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 
 from sluicegate.core.http import Origin, RequestHead
 from sluicegate.errors import ExchangeError
+from sluicegate.proxy.client_stream import Receiver
 from sluicegate.proxy.conversation import Conversation
-from sluicegate.proxy.direct import ConversationEnded, Direct
+from sluicegate.proxy.direct import TOGETHER, Direct
 from sluicegate.proxy.feed import ClientBody
 from sluicegate.proxy.outbox import Outbox, Sink
 from sluicegate.proxy.reader import Fault, Handover, Incoming, RequestReader
@@ -42,13 +45,16 @@ class Host(Protocol):
     def draining(self) -> bool:
         """Whether connections end with the response under way."""
 
+    def at_once(self, context: Context, incoming: Incoming) -> bytes | None:
+        """The whole answer, where it is in memory and nothing need be waited for."""
+
     def converse(self, context: Context, incoming: Incoming, sink: Sink) -> Conversation:
         """A started conversation for a request."""
 
     def refuse(self, context: Context, error: ExchangeError, sink: Sink) -> Conversation:
         """A conversation that answers with `error`."""
 
-    def direct(self, context: Context) -> Direct | None:
+    def direct(self, context: Context, receiver: Receiver, on_end: Callable[[], None]) -> Direct | None:
         """The client's socket; None where the bytes have to go through other layers."""
 
     def transport(self, context: Context) -> asyncio.Transport | None:
@@ -80,6 +86,13 @@ class Turn:
         self.last = False
 
 
+class Step(Enum):
+    """What the lane cannot do without mitmproxy."""
+
+    HAND_OVER = auto()
+    CLOSE = auto()
+
+
 class Lane(layer.Layer):
     """Answers a client connection's requests, one after the other, in the order they came."""
 
@@ -89,12 +102,20 @@ class Lane(layer.Layer):
         self._reader = RequestReader(
             tunnel_origin=_tunnel_origin(context), header_limit=host.header_limit, make_body=self._make_body
         )
+        self._direct: Direct | None = None
         self._serving: Conversation | None = None
         self._served: Incoming | Fault | None = None
+        self._ready: list[bytes] = []
+        self._ready_size = 0
         self._child: layer.Layer | None = None
         self._held = False
+        self._clogged = False
+        self._ending = False
+        self._roused = False
         self._closed = False
         self._lingering = False
+
+    # What comes through mitmproxy.
 
     def handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         """Look at every event at once, paused or not; only what may run the generator goes further."""
@@ -106,6 +127,8 @@ class Lane(layer.Layer):
         if isinstance(event, events.DataReceived):
             if self._lingering:
                 return
+            if self._direct is None and self._serving is None:
+                self._direct = self._host.direct(self.context, self, self._conversation_ended)
             self._reader.feed(event.data)
             self._hold_or_go_on()
             if self._paused:
@@ -120,39 +143,105 @@ class Lane(layer.Layer):
         yield from super().handle_event(event)
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        self._roused = False
         if isinstance(event, events.Wakeup):
             yield commands.CloseConnection(self.context.client)
             return
-        if isinstance(event, ConversationEnded) and (yield from self._after()):
+        if self._lingering and not self._closed:
             return
-        while self._serving is None and self._reader.parsed and not self._closed:
-            parsed = self._reader.parsed.pop(0)
-            self._hold_or_go_on()
-            if isinstance(parsed, Handover):
-                yield from self._hand_over(parsed)
+        while (step := self._advance()) is not None or self._ready:
+            if self._ready:
+                yield commands.SendData(self.context.client, self._take_ready())
+            if isinstance(step, Turn):
+                yield from self._carry(step)
+                self._settle()
+            elif step is Step.HAND_OVER:
+                yield from self._hand_over()
                 return
-            turn = self._begin(parsed)
-            if turn is None:
+            elif step is Step.CLOSE:
+                yield from self._close(self._served)
                 return
-            yield from self._carry(turn)
-            if (yield from self._after()):
-                return
-        if self._closed and self._serving is None:
-            yield commands.CloseConnection(self.context.client)
 
-    def _begin(self, parsed: Incoming | Fault) -> Turn | None:
+    # What comes from the socket itself; see `direct`.
+
+    def take(self, data: bytes) -> None:
+        """Bytes from the client, past mitmproxy's reader."""
+        if self._lingering or self._direct is None:
+            return
+        self._direct.heard()
+        self._reader.feed(data)
+        self._hold_or_go_on()
+        if self._serving is None:
+            self._go_on(self._direct)
+
+    def clogged(self, clogged: bool) -> None:
+        """A client that does not read what it asked for is not asked what else it wants."""
+        self._clogged = clogged
+        if not clogged and self._serving is None and self._direct is not None and not self._lingering:
+            self._go_on(self._direct)
+
+    def _conversation_ended(self) -> None:
+        self._settle()
+        if self._direct is not None:
+            self._go_on(self._direct)
+
+    def _go_on(self, direct: Direct) -> None:
+        step = self._advance()
+        while self._ready:
+            direct.send(self._take_ready())
+            step = self._advance()
+        if step is not None and not self._roused:
+            self._roused = True
+            direct.rouse()
+
+    # What happens either way.
+
+    def _advance(self) -> "Turn | Step | None":
+        """Answer and begin what can be; what mitmproxy is needed for, None if there is nothing."""
+        reader = self._reader
+        while reader.parsed and self._serving is None and not (self._ending or self._closed or self._clogged):
+            parsed = reader.parsed[0]
+            if isinstance(parsed, Handover):
+                return Step.HAND_OVER
+            full = self._ready_size > TOGETHER
+            if full and self._direct is not None:
+                return None
+            del reader.parsed[0]
+            self._hold_or_go_on()
+            # Where it is full, a turn comes next, which waits for the client before its first piece.
+            answer = None if full or isinstance(parsed, Fault) else self._host.at_once(self.context, parsed)
+            if answer is not None:
+                self._ready.append(answer)
+                self._ready_size += len(answer)
+            elif (turn := self._begin(parsed)) is not None:
+                return turn
+        return Step.CLOSE if self._serving is None and (self._ending or self._closed) else None
+
+    def _begin(self, parsed: Incoming | Fault) -> "Turn | None":
         """Start a conversation. The turn that carries its pieces; None where it goes to the client by itself."""
         self._served = parsed
         turn = None
-        sink: Sink | None = self._host.direct(self.context)
-        if sink is None:
+        sink: Sink
+        if self._direct is None:
             turn = Turn(self.context)
             sink = turn.outbox
+        else:
+            self._direct.begin()
+            sink = self._direct
         if isinstance(parsed, Fault):
             self._serving = self._host.refuse(self.context, parsed.error, sink)
         else:
             self._serving = self._host.converse(self.context, parsed, sink)
         return turn
+
+    def _settle(self) -> None:
+        """A conversation is over: another may follow, or it was the last."""
+        conversation, self._serving = self._serving, None
+        self._ending = conversation is None or conversation.close_after or self._host.draining
+
+    def _take_ready(self) -> bytes:
+        ready, self._ready, self._ready_size = self._ready, [], 0
+        return ready[0] if len(ready) == 1 else b"".join(ready)
 
     def _carry(self, turn: Turn) -> layer.CommandGenerator[None]:
         while not turn.last:
@@ -160,19 +249,9 @@ class Lane(layer.Layer):
             if turn.piece and not self._closed:
                 yield commands.SendData(self.context.client, turn.piece)
 
-    def _after(self) -> layer.CommandGenerator[bool]:
-        """What follows a conversation: the next one, or (True) the connection's end."""
-        conversation, self._serving = self._serving, None
-        if conversation is None or self._served is None:
-            return True
-        if not (conversation.close_after or self._host.draining):
-            return False
-        yield from self._close(self._served)
-        return True
-
-    def _close(self, parsed: Incoming | Fault) -> layer.CommandGenerator[None]:
+    def _close(self, parsed: Incoming | Fault | None) -> layer.CommandGenerator[None]:
         """Close; where the client may still be sending, let it first read what it was told."""
-        unread = isinstance(parsed, Fault) or not parsed.complete
+        unread = isinstance(parsed, Fault) or (parsed is not None and not parsed.complete)
         if isinstance(parsed, Incoming) and parsed.body is not None:
             parsed.body.discard()
         if self._closed or not unread:
@@ -182,7 +261,12 @@ class Lane(layer.Layer):
         yield commands.CloseTcpConnection(self.context.client, half_close=True)
         yield commands.RequestWakeup(LINGER_S)
 
-    def _hand_over(self, handover: Handover) -> layer.CommandGenerator[None]:
+    def _hand_over(self) -> layer.CommandGenerator[None]:
+        handover = self._reader.parsed.pop(0)
+        if not isinstance(handover, Handover):
+            raise TypeError(handover)
+        if self._direct is not None:
+            self._direct.restore()
         self.context.layers.remove(self)
         in_tunnel = self.context.server.address is not None
         self._child = HttpLayer(self.context, HTTPMode.transparent if in_tunnel else HTTPMode.regular)

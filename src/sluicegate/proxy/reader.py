@@ -16,9 +16,32 @@ MAX_PORT = 65535
 DECISIVE = frozenset(
     {b"host", b"content-length", b"transfer-encoding", b"expect", b"connection", b"proxy-connection", b"upgrade"}
 )
+"""Fields that decide about framing and routing."""
+CONDITIONS = frozenset(
+    {
+        b"cache-control",
+        b"if-match",
+        b"if-modified-since",
+        b"if-none-match",
+        b"if-range",
+        b"if-unmodified-since",
+        b"pragma",
+        b"range",
+    }
+)
+"""Fields that have a say in which stored response may be used, or in how much of it is sent."""
+_NAMED = DECISIVE | CONDITIONS | {b"via", b"max-forwards"}
+_ORDINARY = frozenset({b"host", b"connection", b"proxy-connection", b"upgrade"})
+_READING = frozenset({"GET", "HEAD"})
 _NONE: list[bytes] = []
 _ABSOLUTE = re.compile(rb"(https?)://([^/?#]*)([^#]*)", re.IGNORECASE)
 """Scheme, authority, path with query; a fragment is cut off (RFC 3986 §3)."""
+
+_PLAIN_TARGET = rb"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*"
+_ABSOLUTE_LINE = re.compile(rb"(GET|HEAD) (http)://([A-Za-z0-9.-]+(?::[0-9]{1,5})?)(" + _PLAIN_TARGET + rb") HTTP/1\.1")
+_ORIGIN_LINE = re.compile(rb"(GET|HEAD) ()()(" + _PLAIN_TARGET + rb") HTTP/1\.1")
+"""Request lines about which there can be no two opinions: method, scheme and authority, path with query."""
+_END = b"\r\n\r\n"
 
 type MakeBody = Callable[[int | None], ClientBody]
 
@@ -34,6 +57,10 @@ class Incoming:
     expects_continue: bool
     host_matches: bool
     """Host names the origin that is really asked; if not, the cache must keep out."""
+    immediate: bool = False
+    """GET or HEAD without a body, on a connection that goes on: may be answered without a conversation."""
+    conditional: bool = False
+    """A field has a say in which stored response may be used, or in how much of it is sent."""
 
     @property
     def complete(self) -> bool:
@@ -65,24 +92,38 @@ class _Partial:
     target: bytes = b""
     fields: FieldList = field(default_factory=list)
     known: dict[bytes, list[bytes]] = field(default_factory=dict)
-    """The values of the fields that decide about framing and routing, by lower-case name."""
+    """The values of the fields that matter here, by lower-case name."""
 
     def size(self) -> int:
         """Bytes of the target and the header section."""
         return len(self.target) + sum(len(name) + len(value) + 4 for name, value in self.fields)
 
     def values(self, name: bytes) -> list[bytes]:
-        """The values of one of the `DECISIVE` fields."""
+        """The values of a field that matters here."""
         return self.known.get(name, _NONE)
 
     def options(self) -> set[bytes]:
         """The connection options (RFC 9110 §7.6.1), in lower case."""
+        if b"connection" not in self.known and b"proxy-connection" not in self.known:
+            return set()
         values = self.values(b"connection") + self.values(b"proxy-connection")
         return {option for value in values for member in value.lower().split(b",") if (option := member.strip())}
 
 
+@dataclass(slots=True)
+class _Pattern:
+    """A request without a body, and the bytes that came after its request line."""
+
+    rest: bytes
+    like: Incoming
+
+
 class RequestReader:
-    """Parses what one client connection sends. `parsed` fills in the order of arrival."""
+    """Parses what one client connection sends. `parsed` fills in the order of arrival.
+
+    A client mostly sends the same header section again and again. One that is byte for byte the last one, behind a
+    request line about which there can be no doubt, means what it meant then, and does not go through llhttp again.
+    """
 
     def __init__(self, *, tunnel_origin: Origin | None, header_limit: int, make_body: MakeBody) -> None:
         self.parsed: list[Parsed] = []
@@ -90,6 +131,8 @@ class RequestReader:
         self._header_limit = header_limit
         self._make_body = make_body
         self._parser = httptools.HttpRequestParser(self)
+        self._line = _ABSOLUTE_LINE if tunnel_origin is None else _ORIGIN_LINE
+        self._pattern: _Pattern | None = None
         self._partial: _Partial | None = None
         self._open: Incoming | None = None
         self._final: Handover | Fault | None = None
@@ -98,6 +141,49 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Parse `data`. Never raises: what cannot be parsed becomes a `Fault`, the last thing that is parsed."""
+        between = self._partial is None and self._open is None and self._final is None
+        if between and (again := self._like_the_last(data)) is not None:
+            self.parsed.append(again)
+            return
+        before = len(self.parsed)
+        self._parse(data)
+        if between and len(self.parsed) == before + 1 and data.find(_END) == len(data) - len(_END):
+            self._remember(data, self.parsed[before])
+
+    def _like_the_last(self, data: bytes) -> Incoming | None:
+        """The one request that `data` is, if all but its target is known."""
+        pattern = self._pattern
+        if pattern is None or not data.endswith(pattern.rest) or len(data) > self._header_limit:
+            return None
+        line = self._line.fullmatch(data, 0, len(data) - len(pattern.rest))
+        if line is None:
+            return None
+        method, scheme, authority, target = line.groups()
+        origin = self._tunnel_origin
+        if origin is None:
+            try:
+                origin = _origin(scheme, authority)
+            except BadRequest:
+                return None
+        like = pattern.like
+        head = RequestHead(method.decode("ascii"), origin, target.decode("ascii"), [*like.head.fields])
+        return Incoming(
+            head,
+            None,
+            keep_alive=True,
+            http_10=False,
+            expects_continue=False,
+            host_matches=like.host_matches,
+            immediate=True,
+            conditional=like.conditional,
+        )
+
+    def _remember(self, data: bytes, parsed: Parsed) -> None:
+        """Keep what was parsed out of exactly `data`, for the next one like it."""
+        if isinstance(parsed, Incoming) and parsed.immediate and parsed.complete:
+            self._pattern = _Pattern(data[data.index(b"\r\n") :], parsed)
+
+    def _parse(self, data: bytes) -> None:
         while data and self._final is None:
             self._fed = len(data)
             if self._open is None:
@@ -134,7 +220,7 @@ class RequestReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         if (partial := self._partial) is not None:
             partial.fields.append((name, value))
-            if (lower := name.lower()) in DECISIVE:
+            if (lower := name.lower()) in _NAMED:
                 partial.known.setdefault(lower, []).append(value)
         elif self._open is not None and self._open.body is not None:
             self._head_bytes += len(name) + len(value) + 4
@@ -177,14 +263,18 @@ class RequestReader:
         method = self._parser.get_method().decode("ascii")
         origin, target = _addressed(partial.target, method, self._tunnel_origin)
         length, has_body = _framing(partial)
-        expectations = partial.values(b"expect")
+        keep_alive = self._parser.should_keep_alive() and b"close" not in partial.options()
+        host_matches = self._tunnel_origin is None or not hosts or _same_host(hosts[0], origin)
+        special = partial.known.keys() - _ORDINARY
         return Incoming(
             head=RequestHead(method, origin, target, partial.fields),
             body=self._make_body(length) if has_body else None,
-            keep_alive=self._parser.should_keep_alive() and b"close" not in partial.options(),
+            keep_alive=keep_alive,
             http_10=http_10,
-            expects_continue=not http_10 and any(value.lower() == b"100-continue" for value in expectations),
-            host_matches=self._tunnel_origin is None or not hosts or _same_host(hosts[0], origin),
+            expects_continue=not http_10 and _expects_continue(partial),
+            host_matches=host_matches,
+            immediate=method in _READING and keep_alive and host_matches and not http_10 and special <= CONDITIONS,
+            conditional=bool(special),
         )
 
     def _fail(self, error: Exception) -> None:
@@ -195,6 +285,10 @@ class RequestReader:
             self._open.body.abort()
         self._final = Fault(cause)
         self.parsed.append(self._final)
+
+
+def _expects_continue(partial: _Partial) -> bool:
+    return any(value.lower() == b"100-continue" for value in partial.values(b"expect"))
 
 
 def _too_large(limit: int) -> FieldsTooLarge:

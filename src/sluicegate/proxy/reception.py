@@ -1,14 +1,16 @@
 """What the lane asks for: conversations with the engine, and the client's socket."""
 
 import asyncio
+from collections.abc import Callable
 
 from mitmproxy.proxy.context import Context
 
 from sluicegate.errors import ExchangeError
 from sluicegate.exchange.call import Call
+from sluicegate.proxy.client_stream import Receiver
 from sluicegate.proxy.conversation import Conversation
 from sluicegate.proxy.direct import Direct
-from sluicegate.proxy.hub import Hub, handler_of, stream_of, user_of, writer_of
+from sluicegate.proxy.hub import Hub, address_of, handler_of, stream_of, user_of, writer_of
 from sluicegate.proxy.lane import placeholder
 from sluicegate.proxy.outbox import Sink
 from sluicegate.proxy.reader import Incoming
@@ -40,6 +42,26 @@ class Reception:
         """Return once no request is under way."""
         await self._idle.wait()
 
+    def at_once(self, context: Context, incoming: Incoming) -> bytes | None:
+        """A fresh response from memory, with its access line; who may ask is checked as in `converse`."""
+        services = self._hub.services
+        if not incoming.immediate or self._hub.draining:
+            return None
+        began = self._hub.clock.now()
+        ready = services.hits.answer(incoming.head, self._hub.clock.wall(), conditional=incoming.conditional)
+        if ready is None:
+            return None
+        client = address_of(context.client)
+        if context.server.address is not None:
+            user = user_of(context.client)
+        else:
+            try:
+                user = services.engine.access.admit(client, incoming.head.fields)
+            except ExchangeError:
+                return None
+        self._hub.tell_hit(incoming.head, client, user, ready, began)
+        return ready.data
+
     def converse(self, context: Context, incoming: Incoming, sink: Sink) -> Conversation:
         """A conversation with the engine for a request; who may ask is checked here, inside tunnels at CONNECT."""
         call = self._hub.call(context.client, incoming.head)
@@ -65,12 +87,12 @@ class Reception:
         conversation.refuse(error)
         return conversation
 
-    def direct(self, context: Context) -> Direct | None:
+    def direct(self, context: Context, receiver: Receiver, on_end: Callable[[], None]) -> Direct | None:
         if context.server.address is not None or context.client.tls:
             return None
         handler = handler_of(context.client)
         writer = None if handler is None else stream_of(handler, context.client)
-        return None if handler is None or writer is None else Direct(handler, writer)
+        return None if handler is None or writer is None else Direct.open(handler, writer, receiver, on_end)
 
     def transport(self, context: Context) -> asyncio.Transport | None:
         writer = writer_of(context.client)

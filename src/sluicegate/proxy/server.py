@@ -1,7 +1,6 @@
 """A lean mitmproxy: its connection handling, TLS and tunnels, our listener, and no addon that we do not use."""
 
 import asyncio
-import errno
 import socket
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ from mitmproxy.proxy.layers import modes
 from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 from mitmproxy.proxy.mode_specs import ProxyMode
 
-from sluicegate.errors import StartError
 from sluicegate.proxy.addon import SluicegateAddon
+from sluicegate.proxy.client_stream import ClientProtocol
 from sluicegate.proxy.lane import NextPieceHook
+from sluicegate.proxy.listener import BACKLOG
 
-BACKLOG = 2048
 MODE = ProxyMode.parse("regular")
 
 
@@ -40,7 +39,7 @@ class ConnectionHandler(ProxyConnectionHandler):
 
 
 class ProxyServer:
-    """Listens for clients. The sockets are ours, so that a busy port is an error and draining starts by closing them."""
+    """Serves the clients of a listening socket; draining starts by closing it."""
 
     def __init__(self, addon: SluicegateAddon, *, confdir: Path, upstream_roots: Path | None) -> None:
         self._addon = addon
@@ -50,9 +49,8 @@ class ProxyServer:
         self._master: Master | None = None
         self._listener: asyncio.Server | None = None
 
-    async def start(self, host: str, port: int) -> tuple[str, int]:
-        """Accept connections; the address really listened on (`port` may be 0). Raises StartError."""
-        listening = _bind(host, port)
+    async def start(self, listening: socket.socket) -> None:
+        """Accept connections on a socket that listens, perhaps together with other processes."""
         self._master = Master(options.Options(server=False, confdir=str(self._confdir)))
         self._master.addons.add(
             core.Core(), self._proxyserver, self._addon, next_layer.NextLayer(), tlsconfig.TlsConfig()
@@ -60,9 +58,8 @@ class ProxyServer:
         if self._upstream_roots is not None:
             self._master.options.update(ssl_verify_upstream_trusted_ca=str(self._upstream_roots))
         await self._master.running()
-        self._listener = await asyncio.start_server(self._handle, sock=listening, backlog=BACKLOG)
-        address = listening.getsockname()
-        return str(address[0]), int(address[1])
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(lambda: ClientProtocol(self._handle), sock=listening, backlog=BACKLOG)
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         handler = ConnectionHandler(self._addon, self._master, reader, writer, ctx.options, MODE)
@@ -93,28 +90,3 @@ class ProxyServer:
             await asyncio.wait(handlers, timeout=1.0)
         if self._master is not None:
             await self._master.done()
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        bound = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise StartError(f"Cannot listen on {host}:{port}: {error}.", advice="Check `listen`.") from error
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
-        bound.listen(BACKLOG)
-        bound.setblocking(False)
-    except OSError as error:
-        bound.close()
-        advice = {
-            errno.EADDRINUSE: "Another program listens there, perhaps a second Sluicegate: stop it, or choose another "
-            "port with --listen.",
-            errno.EACCES: "Ports below 1024 need privileges: choose another with --listen.",
-            errno.EADDRNOTAVAIL: "This machine has no such address: check `listen`.",
-        }.get(error.errno or 0, "Check `listen`.")
-        raise StartError(f"Cannot listen on {host}:{port}: {error.strerror}.", advice=advice) from error
-    return bound

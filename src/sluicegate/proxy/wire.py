@@ -1,14 +1,12 @@
 """From answers to bytes for an HTTP/1.1 client: status line, fields, framing (RFC 9112)."""
 
+from sluicegate.core.framing import BODYLESS, head_lines, without_framing
 from sluicegate.core.http import FieldList, ResponseHead
 from sluicegate.exchange.call import Answer
-from sluicegate.exchange.problems import REASONS
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CONTINUE_STATUS = 100
-BODYLESS = frozenset({204, 304})
-_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
-_LENGTHS = frozenset(map(len, _FRAMING))
+_NO_CONTENT = 204
 
 
 def interim(head: ResponseHead) -> bytes:
@@ -30,8 +28,10 @@ class Framing:
     def head(self, head: ResponseHead) -> bytes:
         """Status line and header section."""
         fields = head.fields
-        if not self.bodyless:
-            fields = [item for item in fields if len(item[0]) not in _LENGTHS or item[0].lower() not in _FRAMING]
+        if head.status == _NO_CONTENT:
+            fields = without_framing(fields)  # RFC 9110 §8.6
+        elif not self.bodyless:
+            fields = without_framing(fields)
             if self.chunked:
                 fields.append((b"Transfer-Encoding", b"chunked"))
             elif self._length is not None:
@@ -54,7 +54,4 @@ class Framing:
 
 
 def _head(status: int, reason: bytes, fields: FieldList) -> bytes:
-    lines = [b"HTTP/1.1 %d %b\r\n" % (status, reason or REASONS.get(status, b""))]
-    lines += [b"%b: %b\r\n" % item for item in fields]
-    lines.append(b"\r\n")
-    return b"".join(lines)
+    return head_lines(status, reason, fields) + b"\r\n"

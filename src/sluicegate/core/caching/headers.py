@@ -39,6 +39,11 @@ def freshened(
     return stored_form(merged, control_of(merged, options.targeted).directives, options, response_time)
 
 
+def without_age(fields: FieldList) -> FieldList:
+    """The fields without the Age that the response came with."""
+    return without(fields, (b"age",))
+
+
 def with_age(fields: FieldList, age_s: int) -> FieldList:
     """The fields with Age as it is now (§5.1)."""
-    return [*without(fields, [b"age"]), (b"Age", b"%d" % age_s)]
+    return [*without_age(fields), (b"Age", b"%d" % age_s)]
