@@ -59,12 +59,6 @@ def test_rfc9111_4_4_an_unsafe_method_that_succeeds_removes_what_was_shown():
     assert answered(hishel_machine.miss(post, shown, shared=True), "", 500).remove == ()
 
 
-def test_unquoted_lists_of_field_names_do_not_hide_what_follows():
-    state = hishel_machine.miss(GET, (), shared=True)
-
-    assert not answered(state, "Cache-Control: no-cache=Foo,no-store,max-age=60", 200).storable
-
-
 def test_only_a_state_that_waits_takes_a_response():
     with pytest.raises(TypeError):
         hishel_machine.answer("nothing", response(), control_of(response(), ()))

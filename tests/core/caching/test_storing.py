@@ -27,6 +27,7 @@ def test_rfc9111_3_what_can_never_be_reused_is_not_stored():
     ("headers", "reason"),
     [
         ("Cache-Control: no-store, max-age=60", Reason.NO_STORE),
+        ("Cache-Control: no-cache=Foo,no-store,max-age=60", Reason.NO_STORE),
         ("Cache-Control: private, max-age=60", Reason.PRIVATE),
         ("Cache-Control: max-age=60\nVary: Foo, *", Reason.VARIES_ALWAYS),
     ],
@@ -69,3 +70,26 @@ def test_rfc9111_5_2_2_3_must_understand_annuls_no_store_for_a_status_that_is_un
     assert why(headers) is None
     assert why(headers, status=599) is Reason.NOT_UNDERSTOOD
     assert why("Cache-Control: must-understand, max-age=60", status=599) is Reason.NOT_UNDERSTOOD
+
+
+@pytest.mark.parametrize(
+    ("headers", "shared"),
+    [
+        ("Cache-Control: public", True),
+        ("Cache-Control: max-age=60", True),
+        ("Cache-Control: s-maxage=60", True),
+        ("Cache-Control: private", False),
+        ("Expires: Fri, 15 Jan 2027 08:00:00 GMT", True),
+        ("Expires: 0", True),
+    ],
+)
+def test_rfc9111_3_a_status_that_is_not_cacheable_by_itself_needs_the_responses_leave(headers, shared):
+    assert why(headers + '\nETag: "a"', status=302, shared=shared) is None
+    assert why('ETag: "a"', status=302, shared=shared) is Reason.NOTHING_ALLOWS_STORING
+    assert why('Cache-Control: no-cache\nETag: "a"', status=302, shared=shared) is Reason.NOTHING_ALLOWS_STORING
+
+
+def test_rfc9111_3_s_maxage_says_nothing_to_a_private_cache():
+    headers = 'Cache-Control: s-maxage=60\nETag: "a"'
+
+    assert why(headers, status=302, shared=False) is Reason.NOTHING_ALLOWS_STORING

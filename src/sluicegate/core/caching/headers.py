@@ -1,7 +1,5 @@
 """Header sections as they are stored, updated by a 304 and given to the client (RFC 9111 §3.1, §3.2, §5.1)."""
 
-from dataclasses import replace
-
 from sluicegate.core.caching.control import control_of
 from sluicegate.core.caching.decisions import CacheOptions
 from sluicegate.core.caching.directives import Directives, date_of, format_date
@@ -24,7 +22,7 @@ def stored_form(
     fields = without(end_to_end(response.fields), forbidden)
     if date_of(fields, b"date") is None:
         fields = [*without(fields, [b"date"]), (b"Date", format_date(response_time))]
-    return replace(response, fields=fields)
+    return ResponseHead(response.status, response.reason, fields)
 
 
 def freshened(
@@ -35,7 +33,7 @@ def freshened(
     if date_of(news, b"date") is None:
         news = [*without(news, [b"date"]), (b"Date", format_date(response_time))]
     replaced = {name.lower() for name, _ in news} | {b"age"}
-    merged = replace(stored, fields=without(stored.fields, replaced) + news)
+    merged = ResponseHead(stored.status, stored.reason, without(stored.fields, replaced) + news)
     return stored_form(merged, control_of(merged, options.targeted).directives, options, response_time)
 
 

@@ -65,9 +65,11 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What hishel makes of a response: `update` and `remove` are positions among the entries it was shown."""
+    """What hishel makes of a response: `update` and `remove` are positions among the entries it was shown.
 
-    storable: bool = False
+    Whether a response may be stored is decided in `storing`.
+    """
+
     again: bool = False
     update: tuple[int, ...] = ()
     remove: tuple[int, ...] = ()
@@ -102,8 +104,6 @@ def answer(state: object, response: ResponseHead, control: Control) -> Verdict:
         removed += [entry_id.int for entry_id in following.entry_ids]
         following = following.next()
     match following:
-        case hishel.StoreAndUse():
-            return Verdict(storable=True, remove=tuple(removed))
         case hishel.NeedToBeUpdated():
             updated = tuple(entry.id.int for entry in following.updating_entries)
             return Verdict(update=updated, remove=tuple(removed))

@@ -63,7 +63,7 @@ def look_up(request: RequestHead, entries: Sequence[StoredEntry], options: Cache
         return Forward(request, Reason.CACHE_OFF)
     if not entries and request.method in _CACHED_METHODS and not _says_more(request):
         return Forward(request, Reason.URI_MISS)
-    wanted = _wanted(request)
+    wanted = requested(request)
     if (bypass := _bypass(request)) is not None:
         return _refuse() if "only-if-cached" in wanted else _forward_past(request, entries, bypass)
     views = [
@@ -100,28 +100,36 @@ def judge(
     request = plan.original if isinstance(plan, Revalidate) else plan.request
     control = obeyed_control(response, options)
     reason = refusal(request, response, control, options, response_time)
-    if reason is not None and isinstance(plan, Forward) and not plan.candidates and response.status != _NOT_MODIFIED:
-        return PassOn(head, reason)
-    asked = _asked(plan, options)
-    verdict = hishel_machine.answer(asked.state, response, control)
-    removed = [asked.shown[position].id for position in verdict.remove]
-    if verdict.again:
-        return Again(Forward(request, plan.reason), removed)
-    received = StoredEntry("", request, response, request_time, response_time)
-    if verdict.update:
-        return _validated([asked.shown[position] for position in verdict.update], received, options, removed)
-    if reason is None and not verdict.storable:
-        reason = Reason.NOTHING_ALLOWS_STORING
+    removed: list[str] = []
+    if isinstance(plan, Revalidate) or response.status == _NOT_MODIFIED or request.method not in SAFE_METHODS:
+        asked = _asked(plan, options)
+        verdict = hishel_machine.answer(asked.state, response, control)
+        removed = [asked.shown[position].id for position in verdict.remove]
+        if verdict.again:
+            return Again(Forward(request, plan.reason), removed)
+        if verdict.update:
+            received = StoredEntry("", request, response, request_time, response_time)
+            return _validated([asked.shown[position] for position in verdict.update], received, options, removed)
     if request.method == "GET" and (reason is None or response.status in _SUCCESS):
         removed = [entry.id for entry in plan.candidates]
     if reason is not None:
         return PassOn(head, reason, removed)
-    entry = replace(
-        received,
-        request=request.with_fields(vary.selecting_fields(request, response)),
-        response=stored_form(response, control.directives, options, response_time),
+    entry = StoredEntry(
+        "",
+        request.with_fields(vary.selecting_fields(request, response)),
+        stored_form(response, control.directives, options, response_time),
+        request_time,
+        response_time,
     )
     return Store(head, entry, Reason.REPLACED if plan.candidates else Reason.STORABLE, removed)
+
+
+def requested(request: RequestHead) -> Directives:
+    """The client's directives; without any, `Pragma: no-cache` counts as one (RFC 9111 §5.4)."""
+    directives = cache_control(request.fields)
+    if not directives.values and (get(request.fields, b"pragma") or b"").strip().lower() == b"no-cache":
+        return Directives({"no-cache": [None]})
+    return directives
 
 
 def _bypass(request: RequestHead) -> Reason | None:
@@ -147,14 +155,6 @@ def _refuse() -> Refuse:
 def _says_more(request: RequestHead) -> bool:
     """Whether a field of the request has a say in what becomes of it when nothing is stored."""
     return any(len(name) in _TELLING_LENGTHS and name.lower() in _TELLING for name, _ in request.fields)
-
-
-def _wanted(request: RequestHead) -> Directives:
-    """The client's directives; without any, `Pragma: no-cache` counts as one (RFC 9111 §5.4)."""
-    directives = cache_control(request.fields)
-    if not directives.values and (get(request.fields, b"pragma") or b"").strip().lower() == b"no-cache":
-        return Directives({"no-cache": [None]})
-    return directives
 
 
 def _view(entry: StoredEntry, wanted: Directives, options: CacheOptions, now: float) -> hishel_machine.View:
@@ -253,4 +253,4 @@ def _answer_from(entry: StoredEntry, request: RequestHead, age_s: int) -> Respon
     fields = with_age(entry.response.fields, age_s)
     if conditions.unmodified_for(request, entry):
         return conditions.not_modified(fields)
-    return replace(entry.response, fields=fields)
+    return ResponseHead(entry.response.status, entry.response.reason, fields)

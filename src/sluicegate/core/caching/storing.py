@@ -46,12 +46,24 @@ def refusal(
         return Reason.AUTHORIZATION
     if vary.varies_always(response):
         return Reason.VARIES_ALWAYS
+    if not _allowed(response, control, options):
+        return Reason.NOTHING_ALLOWS_STORING
     return None if _of_use(response, control, options, response_time) else Reason.NO_USE
 
 
 def _allows_authorized(directives: Directives) -> bool:
     """Whether a shared cache may store the answer to a request with Authorization (§3.5)."""
     return any(name in directives for name in ("public", "s-maxage", "must-revalidate"))
+
+
+def _allowed(response: ResponseHead, control: Control, options: CacheOptions) -> bool:
+    """Whether the response itself allows it to be stored: by what it says, or by its status (§3, last condition)."""
+    if response.status in freshness.HEURISTICALLY_CACHEABLE:
+        return True
+    directives = control.directives
+    if any(name in directives for name in ("public", "max-age", "s-maxage" if options.shared else "private")):
+        return True
+    return control.heeds_expires and get(response.fields, b"expires") is not None
 
 
 def _of_use(response: ResponseHead, control: Control, options: CacheOptions, response_time: float) -> bool:
