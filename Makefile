@@ -7,10 +7,10 @@ UV := $(BIN)/uv
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint format bench conformance clean
+.PHONY: help install serve test lint format bench bench-profile conformance clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.runtime ## Make .venv with the command in it: .venv/bin/sluicegate
 
@@ -33,9 +33,13 @@ format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## Measure against Squid and mitmdump, in one run; prints ratios
+bench: $(VENV)/.dev ## Measure against Squid and mitmdump, in one run; prints ratios (ARGS="--full --picture")
 	@scripts/test-programs squid nginx wrk
 	@$(BIN)/python tests/bench/run.py $(ARGS)
+
+bench-profile: $(VENV)/.dev ## Show which functions the time of a hit and of a miss goes to
+	@scripts/test-programs nginx wrk
+	@$(BIN)/python tests/bench/profile_run.py $(ARGS)
 
 conformance: $(VENV)/.dev ## Run the public HTTP cache test-suite and print its figures
 	@scripts/test-programs node npm

@@ -17,6 +17,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "core/limits/ports.py": "protocols; the contract suite in stores/ tests their keepers",
     "exchange/call.py": "plain data",
     "observe/state.py": "plain data; the status document that shows it is tested in test_status.py",
+    "workers/messages.py": "plain data",
     "__main__.py": "three lines, run by every test that starts the proxy",
 }
 

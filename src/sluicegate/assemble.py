@@ -13,34 +13,38 @@ from pathlib import Path
 
 from sluicegate.clock import Clock, SystemClock
 from sluicegate.config import compile as compiled
-from sluicegate.config.diff import compare
+from sluicegate.config.diff import compare, with_fixed
 from sluicegate.config.load import Loaded, load_settings
 from sluicegate.config.models import Settings
+from sluicegate.config.notices import on_fallback, on_reload
 from sluicegate.config.passwords import CachedVerifier
 from sluicegate.core.access import AccessPolicy
-from sluicegate.core.events import Level, Notice, Stage
+from sluicegate.core.events import Level
 from sluicegate.core.limits.ports import PermitStore
 from sluicegate.core.limits.rates import format_rates
-from sluicegate.errors import PermitStoreError, StartError
+from sluicegate.errors import CacheStoreError, PermitStoreError, StartError
 from sluicegate.exchange.cached import CachedForwarder
 from sluicegate.exchange.call import Identity
 from sluicegate.exchange.engine import Engine
+from sluicegate.exchange.flights import Flights
 from sluicegate.exchange.forward import Forwarder
+from sluicegate.exchange.hits import Hits
 from sluicegate.files import write_atomically
 from sluicegate.gate.gate import Gate, HostStatus
+from sluicegate.groundwork import make_state_dir, open_configured_log
 from sluicegate.observe.bridge import LogBridge
-from sluicegate.observe.log import Log, open_log
 from sluicegate.observe.metrics import Metrics
 from sluicegate.observe.sink import FanOut
 from sluicegate.observe.state import LimitState, State
 from sluicegate.observe.status import ConfigInfo, status_document
-from sluicegate.observe.totals import Totals
+from sluicegate.observe.totals import totals_of
 from sluicegate.proxy.addon import SluicegateAddon
 from sluicegate.proxy.authority import Authority, ensure_authority
 from sluicegate.proxy.embedded import Embedded
 from sluicegate.proxy.hub import Services
 from sluicegate.proxy.wayside import Parent, Wayside
 from sluicegate.stores.cache.memory import MemoryCacheStore
+from sluicegate.stores.cache.redis.store import RedisCacheStore
 from sluicegate.stores.cache_disk import DiskCacheStore
 from sluicegate.stores.cache_front import FrontCacheStore
 from sluicegate.stores.permits.memory import MemoryPermitStore
@@ -62,11 +66,10 @@ class Runtime:
         self.loaded = loaded
         self.clock: Clock = clock or SystemClock()
         self.started = self.clock.now()
-        self.totals = Totals()
-        _make_state_dir(settings.state_dir)
-        self.log = _open_log(settings, self.clock)
+        make_state_dir(settings.state_dir)
+        self.log = open_configured_log(settings, self.clock)
         self.metrics = Metrics(hosts=settings.limits.hosts, probe=self.state, dropped_lines=lambda: self.log.dropped)
-        self.events = FanOut(self.log, self.metrics, self.totals)
+        self.events = FanOut(self.log, self.metrics)
         self._bridge = LogBridge(self.events).install()
         self._verify = CachedVerifier()
         self._identity = Identity(f"sluicegate-{secrets.token_hex(4)}".encode())
@@ -85,19 +88,24 @@ class Runtime:
             max_inflight=settings.limits.max_inflight,
         )
         self._pool = Pool(self._pool_settings(settings))
+        self._flights = Flights(self.clock)
+        self._flights.configure(
+            collapse=settings.cache.collapse, finish_when_abandoned=settings.cache.finish_when_abandoned
+        )
         self.addon = SluicegateAddon(self._services(settings), clock=self.clock, events=self.events)
-        self._warn_of_fallback(loaded)
+        for notice in on_fallback(loaded.fallback):
+            self.events.emit(notice)
 
-    async def reload(self, loaded: Loaded) -> None:
+    async def reload(self, loaded: Loaded, *, announce: bool = True) -> None:
         """Let a new configuration take effect, as far as it can without a restart; say what cannot.
 
-        What was spent at a limit stays spent, and requests under way go on.
+        What was spent at a limit stays spent, and requests under way go on. Without `announce`, somebody else says it.
         """
         old, new = self.loaded.settings, loaded.settings
         changes = compare(old, new)
         self.loaded = loaded
         self._loaded_at = self.clock.wall()
-        effective = _with_fixed(old, new)
+        effective = with_fixed(old, new)
         self.log.set_level(Level(effective.log.level))
         self.events.refresh()
         self.metrics.hosts.configure(effective.limits.hosts)
@@ -105,27 +113,14 @@ class Runtime:
         self._gate.configure(self._table, effective.limits.max_inflight)
         self._pool.configure(self._pool_settings(effective))
         await self._store.set_max_size(effective.cache.max_size)
+        self._flights.configure(
+            collapse=effective.cache.collapse, finish_when_abandoned=effective.cache.finish_when_abandoned
+        )
         self.addon.services = self._services(effective)
         self.loaded = replace(loaded, settings=effective)
-        self.events.emit(
-            Notice(
-                Stage.CONFIG,
-                "reloaded",
-                Level.INFO,
-                "The configuration was reloaded." if changes else "The configuration was reloaded; nothing changed.",
-                {"changed": changes.live, "checksum": loaded.checksum},
-            )
-        )
-        if changes.needs_restart:
-            self.events.emit(
-                Notice(
-                    Stage.CONFIG,
-                    "restart_needed",
-                    Level.WARNING,
-                    "Some changes take effect only after a restart: " + ", ".join(changes.needs_restart) + ".",
-                    {"keys": changes.needs_restart},
-                )
-            )
+        if announce:
+            for notice in on_reload(changes, loaded.checksum):
+                self.events.emit(notice)
 
     def state(self) -> State:
         """The gauges of all rooms."""
@@ -151,7 +146,7 @@ class Runtime:
             listen=listen,
             uptime_s=self.clock.now() - self.started,
             config=ConfigInfo(str(file) if file else None, self.loaded.checksum, self._loaded_at),
-            totals=self.totals,
+            totals=totals_of(self.metrics.tally),
             state=self.state(),
             ready=ready,
         )
@@ -159,6 +154,7 @@ class Runtime:
     async def close(self) -> None:
         """Close what was opened, the log last."""
         await self._gate.aclose()
+        await self._flights.aclose()
         await self._pool.aclose()
         await self._store.aclose()
         await self._permits.aclose()
@@ -176,9 +172,11 @@ class Runtime:
             options=compiled.cache_options(settings),
             clock=self.clock,
             events=self.events,
+            flights=self._flights,
         )
         return Services(
             engine=Engine(cached=cached, access=access, identity=self._identity),
+            hits=Hits(store=self._store, options=cached.options, access=access),
             wayside=Wayside(gate=self._gate, access=access, identity=self._identity, parent=self._parent),
             interception=compiled.interception(settings),
             header_limit=settings.header_limit,
@@ -192,23 +190,14 @@ class Runtime:
             connect_timeout_s=settings.upstream.connect_timeout,
             first_byte_timeout_s=settings.upstream.first_byte_timeout,
             idle_timeout_s=settings.upstream.idle_timeout,
+            keepalive_s=settings.upstream.keepalive,
+            dns_cache_s=settings.upstream.dns_cache,
+            max_connections=settings.upstream.max_connections,
             max_idle_per_origin=max(limit.concurrency for limit in compiled.all_limits(settings)),
             tls=client_context(settings.https.upstream_ca),
             parent_proxy=parent.get_secret_value() if parent is not None else None,
             permit_address=None if access.allow_private else access.permits_address,
         )
-
-    def _warn_of_fallback(self, loaded: Loaded) -> None:
-        if loaded.fallback:
-            problems = "; ".join(str(problem) for problem in loaded.fallback)
-            self.events.emit(
-                Notice(
-                    Stage.CONFIG,
-                    "fallback_defaults",
-                    Level.ERROR,
-                    f"The configuration is bad and the safe defaults are in force instead: {problems}",
-                )
-            )
 
 
 def build_addon() -> Embedded:
@@ -222,32 +211,6 @@ def build_addon() -> Embedded:
         confdir=runtime.authority.confdir,
         upstream_roots=runtime.upstream_roots,
         close=runtime.close,
-    )
-
-
-def _make_state_dir(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise StartError(
-            f"The state directory {path} cannot be made: {error.strerror}.",
-            advice="Choose another with --state-dir or state_dir.",
-        ) from error
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise StartError(
-            f"The state directory {path} cannot be written.", advice="Choose another with --state-dir or state_dir."
-        )
-
-
-def _open_log(settings: Settings, clock: Clock) -> Log:
-    log = settings.log
-    return open_log(
-        log.file,
-        clock=clock,
-        level=Level(log.level),
-        fmt=log.format,
-        rotate_size=log.rotate_size,
-        rotate_keep=log.rotate_keep,
     )
 
 
@@ -270,9 +233,13 @@ def _parent(settings: Settings) -> Parent | None:
     return Parent((parsed.host, parsed.port), authorization)
 
 
-def _cache_store(settings: Settings, events: FanOut, clock: Clock) -> FrontCacheStore | MemoryCacheStore:
+def _cache_store(
+    settings: Settings, events: FanOut, clock: Clock
+) -> FrontCacheStore | MemoryCacheStore | RedisCacheStore:
     max_entry_size = compiled.max_entry_size(settings)
-    if settings.cache.store == "memory":
+    if settings.cache.store == "redis":
+        return _redis_cache(settings, events, clock)
+    if settings.cache.store in ("memory", "disk"):
         return MemoryCacheStore(max_size=settings.cache.max_size, max_entry_size=max_entry_size)
     disk = DiskCacheStore(
         settings.state_dir / "cache",
@@ -282,6 +249,20 @@ def _cache_store(settings: Settings, events: FanOut, clock: Clock) -> FrontCache
         max_entry_size=max_entry_size,
     )
     return FrontCacheStore(disk, clock=clock)
+
+
+def _redis_cache(settings: Settings, events: FanOut, clock: Clock) -> RedisCacheStore:
+    cache = settings.cache
+    try:
+        return RedisCacheStore(
+            cache.redis_url.get_secret_value(),
+            events=events,
+            clock=clock,
+            max_size=cache.max_size,
+            max_body=min(cache.redis_max_body, compiled.max_entry_size(settings)),
+        )
+    except CacheStoreError as error:
+        raise StartError(str(error), advice=error.advice) from error
 
 
 def _permit_store(settings: Settings, clock: Clock) -> PermitStore:
@@ -301,20 +282,3 @@ def _upstream_roots(settings: Settings, authority: Authority) -> Path:
     path = authority.confdir / "upstream-roots.pem"
     write_atomically(path, "".join(map(ssl.DER_cert_to_PEM_cert, roots)).encode(), mode=0o644)
     return path
-
-
-def _with_fixed(old: Settings, new: Settings) -> Settings:
-    """The new settings, but for what cannot change while the proxy runs."""
-    return new.model_copy(
-        update={
-            "listen": old.listen,
-            "admin": old.admin,
-            "state_dir": old.state_dir,
-            "workers": old.workers,
-            "upstream_proxy": old.upstream_proxy,
-            "log": new.log.model_copy(update={"file": old.log.file, "format": old.log.format}),
-            "limits": new.limits.model_copy(update={"backend": old.limits.backend}),
-            "cache": new.cache.model_copy(update={"store": old.cache.store}),
-            "https": new.https.model_copy(update={"upstream_ca": old.https.upstream_ca}),
-        }
-    )

@@ -16,11 +16,15 @@
     │   │   └── LimiterUnavailable    503
     │   └── UpstreamError        the origin, or the way to it, is at fault
     │       ├── NameNotResolved       502
+    │       ├── NameTimeout           504
     │       ├── ConnectRefused        502
     │       ├── ConnectTimeout        504
     │       ├── TlsFailed             502
+    │       │   └── TlsProtocolFailed 502
     │       ├── ParentProxyFailed     502
     │       ├── ResponseTimeout       504
+    │       │   ├── BodyTimeout       504
+    │       │   └── SendTimeout       504
     │       ├── ResponseMalformed     502
     │       └── ResponseCutShort      502, or a cut connection once the head is out
     ├── ClientGone               nobody waits for the answer any more; never answered
@@ -197,6 +201,14 @@ class NameNotResolved(UpstreamError):
     title = "The origin's name could not be resolved"
 
 
+class NameTimeout(UpstreamError):
+    """DNS did not answer within `upstream.connect_timeout`."""
+
+    status = 504
+    proxy_error = "dns_timeout"
+    title = "The origin's name was not resolved in time"
+
+
 class ConnectRefused(UpstreamError):
     """Every address of the origin refused the connection or was unreachable."""
 
@@ -205,7 +217,7 @@ class ConnectRefused(UpstreamError):
 
 
 class ConnectTimeout(UpstreamError):
-    """No connection within `upstream.connect_timeout`."""
+    """No connection within `upstream.connect_timeout`, TLS included."""
 
     status = 504
     proxy_error = "connection_timeout"
@@ -213,10 +225,17 @@ class ConnectTimeout(UpstreamError):
 
 
 class TlsFailed(UpstreamError):
-    """The TLS handshake failed, or the certificate is not trusted."""
+    """The origin's certificate is not trusted."""
 
     proxy_error = "tls_certificate_error"
     title = "The origin's TLS certificate could not be verified"
+
+
+class TlsProtocolFailed(TlsFailed):
+    """The TLS handshake failed for another reason than the certificate."""
+
+    proxy_error = "tls_protocol_error"
+    title = "The TLS handshake with the origin failed"
 
 
 class ParentProxyFailed(UpstreamError):
@@ -227,11 +246,25 @@ class ParentProxyFailed(UpstreamError):
 
 
 class ResponseTimeout(UpstreamError):
-    """No response head within `upstream.first_byte_timeout`, or no byte of the body within `upstream.idle_timeout`."""
+    """No response head within `upstream.first_byte_timeout`."""
 
     status = 504
     proxy_error = "http_response_timeout"
     title = "The origin did not answer in time"
+
+
+class BodyTimeout(ResponseTimeout):
+    """No byte of the response's body within `upstream.idle_timeout`."""
+
+    proxy_error = "connection_read_timeout"
+    title = "The origin stopped in the middle of its answer"
+
+
+class SendTimeout(ResponseTimeout):
+    """The origin took no byte of the request within `upstream.idle_timeout`."""
+
+    proxy_error = "connection_write_timeout"
+    title = "The origin did not take the request in time"
 
 
 class ResponseMalformed(UpstreamError):

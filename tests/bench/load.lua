@@ -1,8 +1,22 @@
--- For wrk: asks a proxy for one absolute URL (the argument) and reports what happened in one line of JSON.
+-- For wrk: asks a proxy for absolute URLs and reports what happened in one line of JSON.
+-- Arguments: URL [fresh NONCE | among COUNT]: the URL as it is; another query each time; one of COUNT queries at random.
 
 function init(args)
-  wrk.path = args[1]
-  wrk.headers["Host"] = args[1]:match("^http://([^/]+)")
+  local url, how, what = args[1], args[2], args[3]
+  wrk.path = url
+  wrk.headers["Host"] = url:match("^http://([^/]+)")
+  if how == "fresh" then
+    local number = 0
+    request = function()
+      number = number + 1
+      return wrk.format(nil, url .. "?" .. what .. "-" .. number)
+    end
+  elseif how == "among" then
+    local count = tonumber(what)
+    request = function()
+      return wrk.format(nil, url .. "?" .. math.random(0, count - 1))
+    end
+  end
 end
 
 function done(summary, latency)

@@ -1,24 +1,29 @@
-"""Load on one subject: many small requests by wrk, large bodies by a reader of our own."""
+"""Load on one subject: many small requests by wrk or our own generator, large bodies by a reader of our own."""
 
 import contextlib
 import json
 import subprocess
+import sys
 import time
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 
+from bench.hammer import OPEN, Task
 from bench.processes import BenchError, program
 
 SCRIPT = Path(__file__).with_name("load.lua")
+HAMMER = Path(__file__).with_name("hammer.py")
 WARM_TIMEOUT_S = 15
-READ_TIMEOUT_S = 60
+READ_TIMEOUT_S = 20
+ERRORS = ("connect_errors", "read_errors", "write_errors", "timeouts", "bad_statuses")
 _BUFFER_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Report:
-    """What one run of wrk saw. Latencies are of whole requests."""
+    """What one run of a load generator saw. Latencies are of whole requests."""
 
     requests: int
     duration_us: int
@@ -36,10 +41,14 @@ class Report:
         return self.requests * 1e6 / self.duration_us
 
     @property
+    def failed(self) -> int:
+        """Requests and connections that came to nothing."""
+        return sum(getattr(self, name) for name in ERRORS)
+
+    @property
     def errors(self) -> tuple[str, ...]:
         """What went wrong and how often."""
-        names = ("connect_errors", "read_errors", "write_errors", "timeouts", "bad_statuses")
-        return tuple(f"{name.replace('_', ' ')}: {count}" for name in names if (count := getattr(self, name)))
+        return tuple(f"{name.replace('_', ' ')}: {count}" for name in ERRORS if (count := getattr(self, name)))
 
 
 @dataclass(frozen=True)
@@ -51,31 +60,54 @@ class Transfers:
 
 
 def parse_report(output: str) -> Report:
-    """Find what load.lua wrote in wrk's output. Raises BenchError if it is not there."""
+    """Find the report in a load generator's output. Raises BenchError if it is not there."""
     for line in output.splitlines():
         if line.startswith("REPORT "):
             members = json.loads(line.removeprefix("REPORT "))
             return Report(**{each.name: int(members[each.name]) for each in fields(Report)})
-    raise BenchError(f"wrk gave no report: {output.strip() or 'it said nothing'}")
+    raise BenchError(f"the load generator gave no report: {output.strip() or 'it said nothing'}")
 
 
-def small_requests(port: int, url: str, *, connections: int, seconds: int) -> Report:
-    """Ask for `url` again and again on kept-alive connections, through whoever listens on `port`."""
-    command = [program("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "-s", SCRIPT]
+def small_requests(port: int, url: str, *how: str, connections: int, seconds: int) -> Report:
+    """Ask for `url` again and again on kept-alive connections, through whoever listens on `port`.
+
+    `how` is what load.lua takes besides: nothing, "fresh" and a word, or "among" and a number.
+    """
+    wrk = [program("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", SCRIPT]
     try:
         run = subprocess.run(
-            [*command, f"http://127.0.0.1:{port}", "--", url],
+            [*wrk, f"http://127.0.0.1:{port}", "--", url, *how],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=seconds + 30,
+            timeout=seconds + 60,
             check=False,
         )
     except subprocess.TimeoutExpired:
         raise BenchError("wrk did not come to an end") from None
-    report = parse_report(run.stdout)
+    return _answered(run.stdout)
+
+
+def hammer(task: Task, on_open: Callable[[], None] = lambda: None) -> Report:
+    """Let our own generator do a task; `on_open` is called when its connections are open and nothing is asked yet."""
+    with subprocess.Popen(
+        [sys.executable, HAMMER, json.dumps(asdict(task))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            if process.stdout.readline().strip() != OPEN:
+                raise BenchError(f"{HAMMER.name} could not begin")
+            on_open()
+            return _answered(process.communicate("\n", timeout=task.seconds + 60 + task.count / 100)[0])
+        except subprocess.TimeoutExpired:
+            raise BenchError(f"{HAMMER.name} did not come to an end") from None
+        finally:
+            process.kill()
+
+
+def _answered(output: str) -> Report:
+    report = parse_report(output)
     if not report.requests:
-        raise BenchError(f"nothing was answered in {seconds} s ({', '.join(report.errors) or 'no error either'})")
+        raise BenchError(f"nothing was answered ({', '.join(report.errors) or 'no error either'})")
     return report
 
 

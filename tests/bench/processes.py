@@ -17,6 +17,11 @@ from support.proxy import clean_environ
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 10
+LOOK_AGAIN_S = 0.002
+"""Between two looks whether a server is ready: what its start-up time is exact to."""
+QUIET_S = 0.05
+QUIET_CPU_S = 0.015
+"""A server is at rest when it used less processor time than this (one tick, and a bit) in `QUIET_S`."""
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -69,6 +74,8 @@ class Server:
     name: str
     process: subprocess.Popen[bytes]
     output: Path
+    started_s: float
+    """How long it took from its start until it was ready (seconds)."""
 
     def cpu_s(self) -> float:
         """The processor time it has used so far (seconds)."""
@@ -78,30 +85,46 @@ class Server:
         """The memory it has resident now."""
         return sum(stat.resident_bytes for stat in family(self.process.pid, read_stats()))
 
+    def settle(self, patience_s: float = 2.0) -> float:
+        """Wait until it is at rest, for `patience_s` at most; the processor time it has used by then (seconds)."""
+        give_up = time.monotonic() + patience_s
+        before = self.cpu_s()
+        while True:
+            time.sleep(QUIET_S)  # the measure is processor time over a while
+            now = self.cpu_s()
+            if now - before < QUIET_CPU_S or time.monotonic() > give_up:
+                return now
+            before = now
+
     def check_alive(self) -> None:
         """Raise BenchError if it has ended."""
-        if self.process.poll() is not None:
-            told = self.output.read_text(errors="replace")[-2000:].strip()
-            raise BenchError(f"{self.name} ended with exit code {self.process.returncode}: {told or 'no message'}")
+        _check_alive(self.name, self.process, self.output)
 
 
 @contextlib.contextmanager
-def serving(name: str, command: Sequence[str | Path], ready: Callable[[], bool], directory: Path) -> Iterator[Server]:
+def serving(
+    name: str,
+    command: Sequence[str | Path],
+    ready: Callable[[], bool],
+    directory: Path,
+    *,
+    ended_by: signal.Signals = signal.SIGTERM,
+) -> Iterator[Server]:
     """Start a server and wait until it is ready; end it on the way out.
 
     It leads a process group of its own: Ctrl-C reaches only the benchmark, which then ends everything in order.
     """
     output = directory / f"{name}.out"
+    began = time.perf_counter()
     with output.open("wb") as sink:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True, env=clean_environ()
         )
-    server = Server(name, process, output)
     try:
-        _await(server, ready)
-        yield server
+        _await(name, process, output, ready)
+        yield Server(name, process, output, time.perf_counter() - began)
     finally:
-        process.terminate()
+        process.send_signal(ended_by)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(STOP_TIMEOUT_S)
         with contextlib.suppress(ProcessLookupError):  # nobody of its group is left, which is the rule
@@ -109,14 +132,23 @@ def serving(name: str, command: Sequence[str | Path], ready: Callable[[], bool],
         process.wait()
 
 
-def _await(server: Server, ready: Callable[[], bool]) -> None:
+def _await(name: str, process: subprocess.Popen[bytes], output: Path, ready: Callable[[], bool]) -> None:
     give_up = time.monotonic() + START_TIMEOUT_S
     while not ready():
-        server.check_alive()
+        _check_alive(name, process, output)
         if time.monotonic() > give_up:
-            raise BenchError(f"{server.name} was not ready after {START_TIMEOUT_S} s; see {server.output}")
-        time.sleep(0.02)  # between two looks
-    server.check_alive()
+            raise BenchError(f"{name} was not ready after {START_TIMEOUT_S} s; it said: {_told(output)}")
+        time.sleep(LOOK_AGAIN_S)
+    _check_alive(name, process, output)
+
+
+def _check_alive(name: str, process: subprocess.Popen[bytes], output: Path) -> None:
+    if process.poll() is not None:
+        raise BenchError(f"{name} ended with exit code {process.returncode}: {_told(output)}")
+
+
+def _told(output: Path) -> str:
+    return output.read_text(errors="replace")[-2000:].strip() or "no message"
 
 
 def end_in_order_on_signals() -> None:

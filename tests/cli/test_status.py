@@ -12,7 +12,6 @@ from click.testing import CliRunner
 
 from sluicegate.cli.status import command
 from sluicegate.observe.admin import AdminServer
-from sluicegate.observe.metrics import Metrics
 from sluicegate.observe.state import LimitState, State
 from sluicegate.observe.status import ConfigInfo, status_document
 from sluicegate.observe.totals import Totals
@@ -28,11 +27,19 @@ def document():
     )
 
 
+async def status_now():
+    return document()
+
+
+async def no_metrics(_accept):
+    return b"", ""
+
+
 @pytest.fixture
 def admin_address():
     """A real admin server on a loop of its own."""
     started = threading.Event()
-    server = AdminServer("127.0.0.1", 0, status=document, ready=lambda: True, metrics=Metrics())
+    server = AdminServer("127.0.0.1", 0, status=status_now, ready=lambda: True, metrics=no_metrics)
     loop = asyncio.new_event_loop()
 
     async def serve():

@@ -55,15 +55,20 @@ def test_listen_and_admin_do_not_collide(check, listen, admin, problems):
     assert check(f"listen: {listen}\nadmin: {admin}") == problems
 
 
-@pytest.mark.parametrize(
-    "text", ["workers: 2", "limits: {backend: redis}", "cache: {store: redis}", "https: {http2: true}"]
-)
+@pytest.mark.parametrize("text", ["limits: {backend: redis}", "https: {http2: true}"])
 def test_what_is_not_available_yet_is_told(check, text):
     assert len(check(text)) == 1
 
 
-def test_workers_may_be_auto(check):
-    assert check("workers: auto") == []
+@pytest.mark.parametrize("text", ["workers: auto", "workers: 2", "workers: auto\nlimits: {backend: memory}"])
+def test_workers_may_be_many(check, text):
+    assert check(text) == []
+
+
+@pytest.mark.parametrize("text", ["limits: {backend: memory}", "cache: {store: memory}"])
+def test_workers_cannot_share_what_one_process_keeps_in_memory(check, text):
+    assert check(f"workers: 2\n{text}") == ["workers"]
+    assert check(f"workers: 1\n{text}") == []
 
 
 def test_a_missing_certificate_file_is_told(check, tmp_path):

@@ -98,7 +98,7 @@ def test_a_pattern_that_can_never_match_is_unacceptable_and_told_why(text, messa
 
 @given(st.text())
 def test_no_text_makes_a_reader_fail_in_another_way(text):
-    for read in (host_pattern, parse_address, values.network, values.parent_proxy, values.field_name):
+    for read in (host_pattern, parse_address, values.network, values.parent_proxy, values.redis_url, values.field_name):
         with contextlib.suppress(Unacceptable):
             read(text)
 
@@ -128,6 +128,34 @@ def test_a_network_is_read_whatever_its_host_bits(text):
 def test_what_is_no_parent_proxy_is_unacceptable(url):
     with pytest.raises(Unacceptable):
         values.parent_proxy(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis",
+        "http://h:1",
+        "redis://",
+        "redis://h:x",
+        "redis://h:0",
+        "redis://:a/b@h",
+        "redis://:a#b@h",
+        "redis://h?password=secret",
+        "unix://h/path?username=bob",
+        "redis://[::1",
+    ],
+)
+def test_what_is_no_redis_is_unacceptable(url):
+    with pytest.raises(Unacceptable):
+        values.redis_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://h", "redis://:pw@h:6379/1", "rediss://bob:pw@h:1/0?ssl_ca_certs=/ca.pem", "unix:///run/redis.sock?db=2"],
+)
+def test_a_redis_is_told_by_its_url(url):
+    assert values.redis_url(url) == url
 
 
 def test_a_parent_proxy_may_have_a_user():

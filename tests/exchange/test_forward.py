@@ -35,13 +35,49 @@ async def test_a_request_on_a_dead_kept_connection_is_sent_again_on_a_fresh_one_
     assert len(bench.events.of(Permitted)) == 3
 
 
-async def test_a_post_is_never_sent_twice():
-    async with ScriptedOrigin(script(answers_once, PLAIN)) as origin, engine_bench() as bench:
+@pytest.mark.parametrize(("method", "body"), [("POST", b"x"), ("POST", None), ("PATCH", None), ("PUT", b"x")])
+async def test_what_may_have_taken_effect_or_has_a_body_is_never_sent_twice(method, body):
+    limits = limited(rates=(Rate(60, 10),))
+    async with ScriptedOrigin(script(answers_once, PLAIN)) as origin, engine_bench(hosts=limits) as bench:
         await bench.ask(origin.url + "/a")
-        whole = await bench.ask(origin.url + "/a", method="POST", body=BytesBody(b"x"))
+        whole = await bench.ask(origin.url + "/a", method=method, body=None if body is None else BytesBody(body))
 
     assert whole.status == 502
-    assert [seen.method for seen in origin.log] == ["GET", "POST"]
+    assert [seen.method for seen in origin.log] == ["GET", method]
+    assert len(bench.events.of(Permitted)) == 2
+
+
+async def test_a_request_is_sent_again_once_and_no_more():
+    async def dies(peer):
+        await peer.head()
+        peer.reset()
+
+    limits = limited(rates=(Rate(60, 10),))
+    async with ScriptedOrigin(script(answers_once, dies)) as origin, engine_bench(hosts=limits) as bench:
+        await bench.ask(origin.url + "/a")
+        whole = await bench.ask(origin.url + "/b")
+
+    assert whole.status == 502
+    assert [seen.target for seen in origin.log] == ["/a", "/b", "/b"]
+    assert len(bench.events.of(Permitted)) == 3
+
+
+async def test_a_request_whose_answer_has_begun_is_not_sent_again():
+    async def half(peer):
+        await peer.request()
+        peer.send(response(body=b"ok", fields=[("Cache-Control", "no-store")]))
+        await peer.drain()
+        await peer.head()
+        peer.send(b"HTTP/1.1 2")
+        await peer.drain()
+        peer.reset()
+
+    async with ScriptedOrigin(script(half, PLAIN)) as origin, engine_bench() as bench:
+        await bench.ask(origin.url + "/a")
+        whole = await bench.ask(origin.url + "/b")
+
+    assert whole.status == 502
+    assert len(origin.log) == 2
 
 
 async def test_a_fresh_connection_that_dies_is_an_error():

@@ -29,8 +29,12 @@ class Proxy:
     ready = True
     make_status = staticmethod(document)
 
-    def status(self):
+    async def status(self):
         return self.make_status()
+
+
+async def metrics(accept):
+    return Metrics().exposition(accept)
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def proxy():
 
 @pytest.fixture
 async def admin(proxy):
-    server = AdminServer("127.0.0.1", 0, status=proxy.status, ready=lambda: proxy.ready, metrics=Metrics())
+    server = AdminServer("127.0.0.1", 0, status=proxy.status, ready=lambda: proxy.ready, metrics=metrics)
     await server.start()
     yield server
     await server.stop()
@@ -163,7 +167,7 @@ async def test_a_loopback_server_refuses_foreign_names_against_dns_rebinding(ask
 
 
 async def test_a_server_that_others_may_reach_answers_to_any_name(proxy):
-    server = AdminServer("0.0.0.0", 0, status=proxy.status, ready=lambda: True, metrics=Metrics())
+    server = AdminServer("0.0.0.0", 0, status=proxy.status, ready=lambda: True, metrics=metrics)
     await server.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: pod.example\r\nConnection: close\r\n\r\n")
@@ -184,7 +188,7 @@ async def test_a_status_that_cannot_be_made_is_a_500_and_the_server_lives_on(ask
 async def test_a_busy_port_is_a_start_error_that_names_the_address_and_the_cure(proxy):
     with socket.create_server(("127.0.0.1", 0)) as occupant:
         port = occupant.getsockname()[1]
-        server = AdminServer("127.0.0.1", port, status=proxy.status, ready=lambda: True, metrics=Metrics())
+        server = AdminServer("127.0.0.1", port, status=proxy.status, ready=lambda: True, metrics=metrics)
 
         with pytest.raises(
             StartError, match=rf"cannot listen on 127\.0\.0\.1:{port}: Address already in use"
@@ -209,6 +213,6 @@ async def test_stopping_closes_the_port_and_the_connections_and_can_be_repeated(
 
 
 async def test_an_ipv6_address_is_written_as_urls_have_it(proxy):
-    server = AdminServer("::1", 0, status=proxy.status, ready=lambda: True, metrics=Metrics())
+    server = AdminServer("::1", 0, status=proxy.status, ready=lambda: True, metrics=metrics)
 
     assert server.address == "[::1]:0"

@@ -22,7 +22,22 @@ def test_however_many_hosts_come_what_is_kept_is_bounded():
     labels = {label(f"{number}.example.org") for number in range(5000)} | {label(f"h{n}") for n in range(5000)}
 
     assert len(labels) == 12
-    assert len(label._kept) <= 100
+    assert len(label.known) <= 1000
+
+
+def test_a_host_met_lately_is_known_whatever_came_before_it():
+    label = HostLabels(["*.example.org"], cap=0)
+    for number in range(2500):
+        label(f"{number}.example.org")
+
+    assert label.known["2499.example.org"] == "*.example.org"
+
+
+def test_a_name_too_long_to_be_a_hosts_is_not_kept():
+    label = HostLabels()
+
+    assert label("h" * 300) == label("h" * 300)
+    assert not label.known
 
 
 def test_a_new_configuration_renames_and_the_rest_keeps_its_labels():

@@ -175,6 +175,15 @@ def test_the_level_can_change_while_running(tmp_path):
     assert [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()] == ["cache"]
 
 
+def test_what_no_line_is_written_of_is_not_wanted(tmp_path):
+    log = open_log(tmp_path / "log", clock=ManualClock(), level=Level.INFO)
+
+    assert [log.wants(kind) for kind in (Access, CacheDecided, UpstreamAnswered)] == [True, False, False]
+    log.set_level(Level.DEBUG)
+    assert log.wants(CacheDecided)
+    log.close()
+
+
 @pytest.mark.parametrize("fmt", ["json", "text"])
 def test_no_secret_is_ever_written(log_lines, fmt):
     url = f"https://u:{SECRET}@example.com/?token={SECRET}&page=2"

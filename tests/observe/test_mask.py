@@ -47,6 +47,14 @@ def test_a_secret_is_masked_to_its_end_even_with_separators_and_equals_signs_in_
     assert mask_url("http://h/?token=abc;def==&b=2") == "http://h/?token=***&b=2"
 
 
+@pytest.mark.parametrize("length", [10, 500, 600, 8000])
+def test_a_url_is_masked_however_long_it_is_and_however_often_it_comes(length):
+    url = f"https://u:{SECRET}@example.com/{'x' * length}?page=2&token={SECRET}"
+
+    for _ in range(2):
+        assert mask_url(url) == url.replace(f"u:{SECRET}", "***").replace(SECRET, "***")
+
+
 def test_a_secret_in_a_percent_encoded_url_within_the_url_is_masked():
     masked = mask_url("https://h/login?next=https%3A%2F%2Fo%2F%3Ftoken%3Dabc%26page%3D2&lang=en")
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -97,6 +99,17 @@ def test_cache_and_upstream_are_counted(metrics):
     assert value(metrics, "sluicegate_upstream_reused_total", host="h") == 1
     assert value(metrics, "sluicegate_upstream_failures_total", host="h", error="dns_error") == 1
     assert value(metrics, "sluicegate_notices_total", stage="config", level="error") == 1
+
+
+def test_a_decision_of_the_cache_counts_the_same_whichever_event_tells_it(metrics):
+    metrics.emit(CacheDecided("r", "http://h/", "hit", "fresh", "x"))
+    metrics.emit(access())
+    metrics.emit(replace(access(), reason="fresh"))
+    metrics.emit(replace(access(), reason="fresh"))
+
+    assert value(metrics, "sluicegate_cache_decisions_total", outcome="hit", reason="fresh") == 3
+    assert value(metrics, "sluicegate_requests_total", status="2xx", cache="hit") == 3
+    assert value(metrics, "sluicegate_cache_requests_total", host="h", outcome="hit") == 3
 
 
 def test_gauges_show_what_stands_now_summed_up_by_label():

@@ -1,6 +1,8 @@
 import json
 import time
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,6 +48,50 @@ def test_every_access_line_as_text_is_one_printable_line(event):
 
     assert line.endswith("\n")
     assert line[:-1].isprintable()
+
+
+def test_what_is_kept_of_one_line_stays_out_of_the_next():
+    lines = JsonLines()
+    one = Access("r-1", "10.0.0.1", "GET", "http://a/", "a", 200, 1, 0.1, 0.0, "hit", "a", user="ann")
+    for changed in (
+        {}, {"client": "10.0.0.2"}, {"method": "PUT"}, {"host": "b"}, {"status": 404}, {"cache": "miss"},
+        {"limit_key": "b"}, {"error": "client_gone"}, {"user": ""}, {},
+    ):  # fmt: skip
+        event = replace(one, **changed)
+        told = json.loads(lines.access(event, 0.0))
+        names = {"client", "method", "host", "status", "cache", "limit_key", "error", "user"}
+        assert {name: told[name] for name in names & set(told)} == {
+            name: text for name in names if (text := getattr(event, name)) or name not in {"error", "user"}
+        }
+
+
+def test_however_many_hosts_come_the_lines_stay_right_and_what_is_kept_is_bounded():
+    lines = JsonLines()
+    for number in range(5000):
+        event = Access("r", f"c{number}", "GET", "http://h/", f"h{number}", 200, 1, 0.1, 0.0, "hit")
+        told = json.loads(lines.access(event, 0.0))
+        assert (told["client"], told["host"]) == (f"c{number}", f"h{number}")
+
+    assert len(lines._askers) <= 1024
+    assert len(lines._answers) <= 1024
+
+
+def test_texts_too_long_to_keep_are_written_all_the_same():
+    lines = JsonLines()
+    event = Access("r", "c", "GET", "http://h/", "h", 200, 1, 0.1, 0.0, "hit", user="u" * 900)
+
+    assert [json.loads(lines.access(event, 0.0))["user"] for _ in range(2)] == ["u" * 900] * 2
+    assert not lines._answers
+
+
+@given(st.floats(0, 3600))
+def test_durations_are_told_to_a_tenth_of_a_millisecond(seconds):
+    event = Access("r", "c", "GET", "http://h/", "h", 200, 1, seconds, seconds, "hit")
+
+    told = json.loads(JsonLines().access(event, 0.0))
+
+    assert told["duration_ms"] == told["wait_ms"] == pytest.approx(seconds * 1000, abs=0.0501)
+    assert round(told["wait_ms"], 1) == told["wait_ms"]
 
 
 def test_timestamps_change_within_a_second_and_from_one_to_the_next():

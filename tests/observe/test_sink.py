@@ -14,14 +14,14 @@ class Listener:
     def handler(self, _kind):
         return self.emit if self.wanted else None
 
+    def wants(self, _kind):
+        return self.wanted
+
     def emit(self, event) -> None:
         self.events.append(event)
 
 
-class Broken:
-    def handler(self, _kind):
-        return self.emit
-
+class Broken(Listener):
     def emit(self, _event) -> None:
         raise RuntimeError("broken sink")
 
@@ -58,3 +58,15 @@ def test_who_wants_an_event_is_asked_again_on_a_refresh():
     sink.refresh()
     sink.emit(EVENT)
     assert listener.events == [EVENT]
+
+
+def test_an_event_that_nobody_wants_need_not_be_made():
+    first, second = Listener(), Listener()
+    first.wanted = second.wanted = False
+    sink = FanOut(first, second)
+    assert not sink.wants(Notice)
+
+    second.wanted = True
+    assert not sink.wants(Notice)
+    sink.refresh()
+    assert sink.wants(Notice)

@@ -165,3 +165,34 @@ def test_lines_from_many_threads_all_arrive(make_writer, output):
 
     lines = "".join(output.batches).splitlines()
     assert sorted(lines) == sorted(f"{who} {number}" for who in range(8) for number in range(500))
+
+
+def test_whoever_logs_after_a_pause_wakes_the_writer_again(make_writer, output):
+    writer = make_writer(interval_s=0.001)
+
+    for number in range(50):
+        writer.put(f"{number}\n")
+        while "".join(output.batches).count("\n") <= number:
+            assert output.entered.acquire(timeout=DEADLINE_S)
+
+    assert "".join(output.batches) == "".join(f"{number}\n" for number in range(50))
+
+
+def test_there_is_room_again_once_lines_are_written(make_writer, output):
+    writer = make_writer(max_pending=10)
+    for _ in range(3):
+        writer.put("012345678\n")
+        assert writer.flush(DEADLINE_S)
+
+    assert writer.dropped == 0
+    assert len(output.batches) == 3
+
+
+def test_a_line_after_the_end_is_counted_as_lost(make_writer, output):
+    writer = make_writer()
+    writer.close()
+
+    writer.put("too late\n")
+
+    assert writer.dropped == 1
+    assert output.batches == []

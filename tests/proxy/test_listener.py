@@ -26,9 +26,11 @@ def test_a_name_that_cannot_be_resolved_says_so():
 
 
 def test_port_0_is_a_free_one_that_clients_reach_before_anybody_accepts():
-    with listen_on("127.0.0.1", 0) as listening:
-        with socket.create_connection(listening.getsockname(), timeout=10) as client:
-            assert address_of(listening) == f"127.0.0.1:{client.getpeername()[1]}"
+    with (
+        listen_on("127.0.0.1", 0) as listening,
+        socket.create_connection(listening.getsockname(), timeout=10) as client,
+    ):
+        assert address_of(listening) == f"127.0.0.1:{client.getpeername()[1]}"
 
 
 def test_an_ipv6_address_is_told_as_urls_have_it():

@@ -16,6 +16,9 @@ class Events:
     def __init__(self):
         self.all = []
 
+    def wants(self, _kind):
+        return True
+
     def emit(self, event):
         self.all.append(event)
 

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from sluicegate.core.http import ResponseHead
-from sluicegate.errors import BadRequest, ClientGone, ResponseTimeout
+from sluicegate.errors import BadRequest, BodyTimeout, ClientGone, ResponseTimeout
 from sluicegate.upstream import Pool
 from support.origin import Peer, ScriptedOrigin, answer, hang, response
 from support.upstream import MakePool, PieceBody, address, eventually, fetch, get, no_interim, pieces
@@ -35,8 +35,9 @@ async def test_a_request_that_cannot_be_written_costs_nothing(pool: Pool):
 async def test_an_origin_that_never_answers_times_out_and_its_connection_is_closed(make_pool: MakePool):
     pool = make_pool(first_byte_timeout_s=0.05)
     async with ScriptedOrigin(hang) as origin:
-        with pytest.raises(ResponseTimeout, match="head"):
+        with pytest.raises(ResponseTimeout, match="head") as caught:
             await fetch(pool, get(address(origin)))
+        assert caught.value.proxy_error == "http_response_timeout"
 
         await origin.until(lambda origin: origin.open == 0)
         await eventually(lambda: pool.stats() == {})
@@ -54,8 +55,9 @@ async def test_an_origin_that_stops_in_its_body_times_out(make_pool: MakePool):
         lease = await pool.connect(address(origin))
         body = (await lease.exchange(get(address(origin)), None, no_interim)).body
         assert await body.read() == b"half"
-        with pytest.raises(ResponseTimeout, match="piece"):
+        with pytest.raises(BodyTimeout, match="piece") as caught:
             await body.read()
+        assert caught.value.proxy_error == "connection_read_timeout"
 
         await origin.until(lambda origin: origin.open == 0)
 

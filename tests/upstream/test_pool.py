@@ -2,8 +2,9 @@ import asyncio
 
 import pytest
 
+from sluicegate.core.http import Origin
 from sluicegate.errors import ConfigError, ConnectRefused, ResponseCutShort
-from sluicegate.upstream import OriginStats, Pool
+from sluicegate.upstream import OriginStats, Pool, UpstreamPoolSettings
 from support.origin import Peer, ScriptedOrigin, answer, hang, response
 from support.upstream import MakePool, address, eventually, fetch, get, no_interim
 
@@ -168,6 +169,73 @@ async def test_closing_the_pool_ends_what_is_under_way_and_refuses_more(pool: Po
         with pytest.raises(ConnectRefused):
             await pool.connect(address(origin))
         await origin.until(lambda origin: origin.open == 0)
+
+
+async def test_over_the_bound_an_idle_connection_of_another_origin_is_closed_first(make_pool: MakePool):
+    pool = make_pool(max_connections=2)
+    async with ScriptedOrigin(OK) as first, ScriptedOrigin(OK) as second, ScriptedOrigin(OK) as third:
+        for origin in (first, second, third):
+            await fetch(pool, get(address(origin)))
+
+        await eventually(lambda: set(pool.stats()) == {address(second), address(third)})
+        await first.until(lambda origin: origin.open == 0)
+        assert pool.waiting == 0
+
+
+async def test_over_the_bound_of_connections_in_use_the_next_one_waits(make_pool: MakePool):
+    pool = make_pool(max_connections=1)
+    async with ScriptedOrigin(OK) as first, ScriptedOrigin(OK) as second:
+        held = await pool.connect(address(first))
+        same = asyncio.get_running_loop().create_task(pool.connect(address(first)))
+        other = asyncio.get_running_loop().create_task(fetch(pool, get(address(second))))
+        await eventually(lambda: pool.waiting == 2)
+        reply = await held.exchange(get(address(first)), None, no_interim)
+        await reply.body.read()
+
+        assert (await same).reused
+        (await same).release()
+        await other
+        assert (first.accepted, second.accepted) == (1, 1)
+        await eventually(lambda: set(pool.stats()) == {address(second)})
+
+
+async def test_a_connection_that_cannot_be_opened_takes_no_room(make_pool: MakePool, unused_tcp_port: int):
+    pool = make_pool(max_connections=1)
+    async with ScriptedOrigin(OK) as origin:
+        for _ in range(2):
+            with pytest.raises(ConnectRefused):
+                await pool.connect(Origin("http", "127.0.0.1", unused_tcp_port))
+        assert (await fetch(pool, get(address(origin)))).head.status == 200
+        await fetch(pool, get(address(origin)))
+
+    assert (pool.totals.dialled, pool.totals.failed, pool.totals.reused) == (1, 2, 1)
+
+
+async def test_a_higher_bound_counts_at_once_and_a_closing_pool_lets_nobody_wait(make_pool: MakePool):
+    pool = make_pool(max_connections=1)
+    async with ScriptedOrigin(OK) as origin:
+        held = await pool.connect(address(origin))
+        second, third = (asyncio.get_running_loop().create_task(pool.connect(address(origin))) for _ in range(2))
+        await eventually(lambda: pool.waiting == 2)
+        pool.configure(UpstreamPoolSettings(max_connections=2))
+        (await second).release()
+        assert (await third).usable
+        waiting = asyncio.get_running_loop().create_task(pool.connect(address(origin)))
+        await eventually(lambda: pool.waiting == 1)
+        await pool.aclose()
+
+        with pytest.raises(ConnectRefused):
+            await waiting
+        held.release()
+
+
+async def test_keepalive_can_be_changed_while_connections_wait(make_pool: MakePool):
+    pool = make_pool(keepalive_s=3600.0, first_byte_timeout_s=0.05)
+    async with ScriptedOrigin(OK) as origin:
+        await fetch(pool, get(address(origin)))
+        pool.configure(UpstreamPoolSettings(keepalive_s=0.05))
+
+        await eventually(lambda: pool.stats() == {})
 
 
 async def test_a_parent_proxy_that_is_no_url_is_a_configuration_error_without_the_password(make_pool: MakePool):

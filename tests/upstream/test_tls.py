@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import trustme
 
-from sluicegate.errors import ConfigError, ResponseCutShort, TlsFailed
+from sluicegate.core.http import Origin
+from sluicegate.errors import ConfigError, ResponseCutShort, TlsFailed, TlsProtocolFailed
 from sluicegate.upstream import Pool, client_context
 from support.origin import Peer, ScriptedOrigin, answer, once, response
-from support.upstream import MakePool, address, fetch, get
+from support.upstream import MakePool, address, fetch, get, no_interim
 
 OK = answer(response(body=b"secret"))
 
@@ -60,7 +61,7 @@ async def test_an_origin_without_tls_is_told_so(pool: Pool, leaf: trustme.LeafCe
 
     async with ScriptedOrigin(complain) as origin:
         origin.tls = leaf
-        with pytest.raises(TlsFailed, match="does not speak TLS"):
+        with pytest.raises(TlsProtocolFailed, match="does not speak TLS"):
             await fetch(pool, get(address(origin)))
 
 
@@ -78,6 +79,46 @@ async def test_a_tls_session_is_resumed(pool: Pool, leaf: trustme.LeafCert):
         lease.release()
 
     assert resumed == [False, True]
+
+
+async def test_a_tls_session_is_never_resumed_by_a_pool_with_other_trust(
+    make_pool: MakePool, authority: trustme.CA, leaf: trustme.LeafCert
+):
+    resumed: list[bool] = []
+
+    async def handle(peer: Peer) -> None:
+        resumed.append(peer.writer.get_extra_info("ssl_object").session_reused)
+        await OK(peer)
+
+    pools = []
+    for _ in range(2):
+        context = client_context()
+        authority.configure_trust(context)
+        pools.append(make_pool(tls=context))
+    async with ScriptedOrigin(handle, tls=leaf) as origin:
+        await fetch(pools[0], get(address(origin)))
+        await fetch(pools[1], get(address(origin)))
+        with pytest.raises(TlsFailed):
+            await fetch(make_pool(tls=client_context()), get(address(origin)))
+
+    assert resumed == [False, False]
+
+
+async def test_sessions_are_bounded(pool: Pool, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sluicegate.upstream.tls._MAX_SESSIONS", 1)
+    resumed: list[bool] = []
+
+    async def handle(peer: Peer) -> None:
+        resumed.append(peer.writer.get_extra_info("ssl_object").session_reused)
+        await OK(peer)
+
+    async with ScriptedOrigin(handle, tls=authority.issue_cert("127.0.0.1", "localhost")) as origin:
+        for host in ("127.0.0.1", "localhost", "127.0.0.1"):
+            there = Origin("https", host, origin.port)
+            reply = await (await pool.connect(there, fresh=True)).exchange(get(there), None, no_interim)
+            await reply.body.read()
+
+    assert resumed == [False, False, False]
 
 
 async def test_rfc9112_9_8_a_close_delimited_body_needs_a_proper_end_of_tls(pool: Pool, leaf: trustme.LeafCert):

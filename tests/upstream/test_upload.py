@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from sluicegate.errors import BadRequest, ClientGone, ResponseTimeout
+from sluicegate.errors import BadRequest, ClientGone, SendTimeout
 from sluicegate.upstream import Pool
 from support.origin import Peer, ScriptedOrigin, answer, response
 from support.upstream import MakePool, PieceBody, address, eventually, fetch, get, no_interim, pieces
@@ -180,7 +180,7 @@ async def test_an_origin_that_takes_nothing_any_more_times_out(make_pool: MakePo
         await asyncio.Event().wait()
 
     async with ScriptedOrigin(stall) as origin:
-        with pytest.raises(ResponseTimeout, match="stopped taking"):
+        with pytest.raises(SendTimeout, match="stopped taking"):
             await fetch(
                 pool, get(address(origin), method="PUT"), PieceBody((b"x" * MIB for _ in range(100)), length=100 * MIB)
             )

@@ -20,6 +20,7 @@ from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.rates import format_rates
 from sluicegate.core.limits.window import algorithm, explain
 from sluicegate.errors import ConfigError
+from sluicegate.workers.count import worker_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ def _summary(loaded: Loaded) -> list[str]:
         f"Good: {loaded.file if loaded.file is not None else 'the defaults'} (checksum {loaded.checksum}).",
         f"  listen     {settings.listen}, admin {settings.admin or 'off'}",
         f"  state      {settings.state_dir}",
+        f"  workers    {worker_count(settings)}" + (" (auto)" if settings.workers == "auto" else ""),
         "  cache      "
         + ("off" if cache.mode == "off" else f"{cache.mode}, {cache.store}, {show_size(cache.max_size)}"),
         "  https      " + (f"intercepted{tunnel}" if settings.https.mode == "intercept" else "tunnelled"),

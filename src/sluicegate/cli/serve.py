@@ -1,19 +1,24 @@
 """`sluicegate serve`: the proxy in the foreground."""
 
 import asyncio
-import gc
 import json
 import os
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sluicegate.cli.options import collect, proxy_options
 from sluicegate.config.load import Loaded
+from sluicegate.loop import handle_signals, rest_collector, run
 from sluicegate.tasks import spawn
+from sluicegate.workers.count import worker_count
+
+if TYPE_CHECKING:
+    from sluicegate.service import Service
+    from sluicegate.workers.supervisor import Supervisor
 
 EXAMPLES = """\b
 Examples:
@@ -40,29 +45,17 @@ def command(ready_fd: int | None, hints: bool | None, **parameters: Any) -> None
     """
     loaded = collect(parameters)
     wanted = sys.stderr.isatty() if hints is None else hints
-    _run(_serve(loaded, lambda: collect(parameters), ready_fd, hints=wanted))
-
-
-def _run(main: Any) -> None:
-    try:
-        import uvloop  # noqa: PLC0415 - absent on Windows
-    except ImportError:
-        asyncio.run(main)
-    else:
-        uvloop.run(main)
+    run(_serve(loaded, lambda: collect(parameters), ready_fd, hints=wanted))
 
 
 async def _serve(loaded: Loaded, load: Callable[[], Loaded], ready_fd: int | None, *, hints: bool) -> None:
-    # mitmproxy takes a while to import; --help and a bad configuration need not wait for it.
-    from sluicegate.service import Service  # noqa: PLC0415
-
-    service = Service(loaded, load)
+    service = _service(loaded, load)
     try:
-        service.handle_signals()
+        handle_signals(service.stop, service.reload)
         await service.start()
-        _rest_collector()
+        rest_collector()
         if ready_fd is not None:
-            _report(ready_fd, service.listen, service.admin, str(service.runtime.authority.cert_path))
+            _report(ready_fd, service.listen, service.admin, str(service.authority))
             spawn(_end_with_parent(ready_fd, service.stop), name="parent watch")
         elif hints:
             click.echo(_paste(service.listen, service.admin), err=True)
@@ -71,14 +64,15 @@ async def _serve(loaded: Loaded, load: Callable[[], Loaded], ready_fd: int | Non
         await service.close()
 
 
-def _rest_collector() -> None:
-    """Leave what the start has made out of garbage collection, and collect less often than Python would.
+def _service(loaded: Loaded, load: Callable[[], Loaded]) -> "Service | Supervisor":
+    """One process, or the one above many. What is imported here takes a while; --help need not wait for it."""
+    if worker_count(loaded.settings) > 1:
+        from sluicegate.workers.supervisor import Supervisor  # noqa: PLC0415
 
-    A request leaves no circles behind, a connection does; at this threshold a collection takes a few milliseconds.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
+        return Supervisor(loaded, load)
+    from sluicegate.service import Service  # noqa: PLC0415
+
+    return Service(loaded, load)
 
 
 def _report(descriptor: int, listen: str, admin: str, authority: str) -> None:

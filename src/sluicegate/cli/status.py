@@ -18,7 +18,7 @@ from sluicegate.config.values import Address, parse_address
 from sluicegate.core.text import human_bytes, human_seconds, printable
 
 _TIMEOUT_S = 5.0
-_MEMBERS = ("version", "listen", "uptime_s", "totals", "limits", "cache", "upstream", "config")
+_MEMBERS = ("version", "listen", "uptime_s", "totals", "limits", "cache", "upstream", "config", "workers")
 
 
 class Unreachable(click.ClickException):
@@ -86,7 +86,7 @@ def report(status: Mapping[str, Any]) -> RenderableType:
     totals, cache, upstream = status["totals"], status["cache"], status["upstream"]
     hits = f" ({100 * totals['hits'] / totals['requests']:.1f} %)" if totals["requests"] else ""
     facts = [
-        ("Proxy", f"{status['version']} on {status['listen']}, process {status['pid']}"),
+        ("Proxy", f"{status['version']} on {status['listen']}, process {status['pid']}{_workers(status)}"),
         ("Up", human_seconds(status["uptime_s"]) + ("" if status["ready"] else ", not ready")),
         ("Configuration", str(status["config"]["file"] or "embedded defaults")),
         ("Requests", f"{totals['requests']}, {totals['errors']} with an error"),
@@ -102,6 +102,14 @@ def report(status: Mapping[str, Any]) -> RenderableType:
     for name, value in facts:
         grid.add_row(Text(name, style="bold"), Text(printable(value)))
     return Group(grid, "", _limits(status["limits"])) if status["limits"] else grid
+
+
+def _workers(status: Mapping[str, Any]) -> str:
+    """How many processes serve, where they are not one."""
+    workers = status["workers"]
+    serving = sum(worker["responding"] for worker in workers)
+    missing = "" if serving == len(workers) else f", {len(workers) - serving} of them not answering"
+    return f" with {len(workers)} workers{missing}" if workers else ""
 
 
 def _limits(limits: Sequence[Mapping[str, Any]]) -> Table:

@@ -42,6 +42,7 @@ def _related(key: KeyPath, path: KeyPath) -> bool:
 def _all(settings: Settings) -> Iterator[Contradiction]:
     yield from _unsafe_address(settings)
     yield from _same_address(settings)
+    yield from _not_shared(settings)
     yield from _not_available_yet(settings)
     yield from _missing_file(settings)
 
@@ -70,15 +71,25 @@ def _collide(one: Address, other: Address) -> bool:
     return one.host == other.host or one.host in _EVERY_ADDRESS or other.host in _EVERY_ADDRESS
 
 
+def _not_shared(settings: Settings) -> Iterator[Contradiction]:
+    if settings.workers in (1, "auto"):
+        return
+    for key, value, shared in (
+        (("limits", "backend"), settings.limits.backend, "sqlite"),
+        (("cache", "store"), settings.cache.store, "disk"),
+    ):
+        if value == "memory":
+            yield Contradiction(
+                (("workers",), key),
+                f"several processes cannot share what {dotted(key)}: memory keeps in one of them",
+                str(settings.workers),
+                f"1 or auto, or {dotted(key)}: {shared}",
+            )
+
+
 def _not_available_yet(settings: Settings) -> Iterator[Contradiction]:
-    if isinstance(settings.workers, int) and settings.workers > 1:
-        yield Contradiction(
-            (("workers",),), "more than one process is not available yet", str(settings.workers), "1 or auto"
-        )
     if settings.limits.backend == "redis":
         yield Contradiction((("limits", "backend"),), "redis is not available yet", "redis", "sqlite | memory")
-    if settings.cache.store == "redis":
-        yield Contradiction((("cache", "store"),), "redis is not available yet", "redis", "disk | memory")
 
 
 def _missing_file(settings: Settings) -> Iterator[Contradiction]:

@@ -17,6 +17,8 @@ LIVE: tuple[KeyPath, ...] = (
     ("access",),
     ("cache", "mode"),
     ("cache", "max_size"),
+    ("cache", "collapse"),
+    ("cache", "finish_when_abandoned"),
     ("cache", "targeted"),
     ("upstream",),
 )
@@ -40,6 +42,23 @@ def compare(old: Settings, new: Settings) -> Changes:
     return Changes(
         live=[dotted(path) for path in paths if is_live(path)],
         needs_restart=[dotted(path) for path in paths if not is_live(path)],
+    )
+
+
+def with_fixed(old: Settings, new: Settings) -> Settings:
+    """The new settings, but for what cannot change while the proxy runs."""
+    return new.model_copy(
+        update={
+            "listen": old.listen,
+            "admin": old.admin,
+            "state_dir": old.state_dir,
+            "workers": old.workers,
+            "upstream_proxy": old.upstream_proxy,
+            "log": new.log.model_copy(update={"file": old.log.file, "format": old.log.format}),
+            "limits": new.limits.model_copy(update={"backend": old.limits.backend}),
+            "cache": new.cache.model_copy(update={"store": old.cache.store}),
+            "https": new.https.model_copy(update={"upstream_ca": old.https.upstream_ca}),
+        }
     )
 
 

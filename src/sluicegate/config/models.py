@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from sluicegate.config import quantities, values
 from sluicegate.config.directories import default_state_dir
-from sluicegate.config.leaf import Leaf, choice, optional, path, secret, switch, text, whole, without_userinfo
+from sluicegate.config.leaf import Leaf, choice, optional, path, secret, switch, whole, without_userinfo
 from sluicegate.config.values import Address, Network
 from sluicegate.core.limits.model import Rate
 
@@ -36,7 +36,7 @@ type LocalPath = Annotated[Path, Leaf(path, "a path")]
 
 
 ParentProxy = secret(Leaf(values.parent_proxy, "http://host:port or http://user:password@host:port"), without_userinfo)
-RedisUrl = secret(Leaf(text, "a redis:// or rediss:// URL"), without_userinfo)
+RedisUrl = secret(Leaf(values.redis_url, values.REDIS_URL_FORMS), without_userinfo)
 PasswordHash = secret(Leaf(values.password_hash, "the output of `sluicegate password`"))
 
 OneOrMany = BeforeValidator(
@@ -131,13 +131,31 @@ class CacheSettings(Section):
         description="`shared` serves several users, `private` one (it keeps more); `off` keeps nothing.",
     )
     store: Annotated[Literal["disk", "memory", "redis"], choice("disk", "memory", "redis")] = Field(
-        default="disk", description="`disk` outlives the process; `redis` is not available yet."
+        default="disk",
+        description="`disk` outlives the process and is shared by all proxies on the state directory; `memory` is this "
+        "process alone; `redis` is shared by all proxies that use it.",
+    )
+    redis_url: Annotated[SecretStr, RedisUrl] = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"), description="The Redis (7 or later) of store `redis`."
+    )
+    redis_max_body: Annotated[int, quantities.size("1KiB", "512MiB")] = Field(
+        default=8 * 2**20,
+        description="With store `redis`, a response with a larger body is passed on without being kept.",
     )
     max_size: Annotated[int, quantities.size("1MiB", "1024TiB")] = Field(
         default=10 * 2**30, description="What all entries may take; the least recently used go first."
     )
     max_entry_size: Annotated[int, quantities.size("1KiB", "1024TiB")] = Field(
         default=2 * 2**30, description="A larger response is passed on without being kept; at most `max_size`."
+    )
+    collapse: Switch = Field(
+        default=True,
+        description="Whether requests for the same thing at the same time become one, and share its answer.",
+    )
+    finish_when_abandoned: Annotated[int, quantities.size("0B", "1024TiB")] = Field(
+        default=8 * 2**20,
+        description="What may be left of a response when the last client leaves, for it to be read to its end and "
+        "kept; it is given up when more is left, or it is not known how much. 0: always given up.",
     )
     targeted: Annotated[
         tuple[Annotated[str, Leaf(values.field_name, "HTTP field names, such as CDN-Cache-Control")], ...], OneOrMany
@@ -165,11 +183,22 @@ class HttpsSettings(Section):
 
 
 class UpstreamSettings(Section):
-    """How long an origin may take."""
+    """How long an origin may take, and what is kept of it."""
 
-    connect_timeout: Timeout = Field(default=10.0, description="To accept a connection, TLS included.")
+    connect_timeout: Timeout = Field(
+        default=10.0, description="To accept a connection, with the resolution of its name before and TLS after."
+    )
     first_byte_timeout: Timeout = Field(default=60.0, description="To begin its answer.")
-    idle_timeout: Timeout = Field(default=60.0, description="Between two pieces of its answer.")
+    idle_timeout: Timeout = Field(
+        default=60.0, description="Between two pieces of its answer, or of the request it is sent."
+    )
+    keepalive: Timeout = Field(default=30.0, description="How long a connection is kept that nobody uses.")
+    max_connections: Annotated[int, whole(1, 100_000)] = Field(
+        default=1000, description="Connections to all origins together; who needs one more waits."
+    )
+    dns_cache: Annotated[float, quantities.duration("0s", "1h")] = Field(
+        default=30.0, description="How long a name's addresses are used before it is resolved again."
+    )
 
 
 class AccessSettings(Section):
@@ -206,7 +235,9 @@ class Settings(Section):
         description="The directory of everything that outlives the process: certificate authority, permits, cache.",
     )
     workers: Annotated[int | Literal["auto"], values.workers()] = Field(
-        default=1, description="Processes; more than one is not available yet."
+        default=1,
+        description="Processes that serve the one address; `auto` is as many as there are processors to use (one if "
+        "limits or cache are kept in memory).",
     )
     log: LogSettings = LogSettings()
     limits: LimitsSettings = LimitsSettings()

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from sluicegate.config.leaf import Leaf, Unacceptable, switch, text, whole
 
@@ -119,6 +119,25 @@ def network(value: Any) -> Network:
         raise Unacceptable("is not an IP network") from None
 
 
+REDIS_URL_FORMS = "redis://[user:password@]host:port/db, rediss:// the same with TLS, or unix:///path?db=N"
+
+
+def redis_url(value: Any) -> str:
+    """The URL of a Redis, with credentials before the `@` only, where they are masked. Unacceptable otherwise."""
+    url = text(value)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise Unacceptable("is not a URL") from None
+    place = parts.path if parts.scheme == "unix" else parts.hostname
+    if parts.scheme not in {"redis", "rediss", "unix"} or not place or port == 0 or parts.fragment:
+        raise Unacceptable("is not the address of a Redis")
+    if parse_qs(parts.query).keys() & {"username", "password"}:
+        raise Unacceptable("must have user and password before the @")
+    return url
+
+
 def parent_proxy(value: Any) -> str:
     """`http://[user:password@]host:port`. Unacceptable otherwise."""
     url = text(value)
@@ -151,10 +170,10 @@ def field_name(value: Any) -> str:
 
 def workers() -> Leaf:
     """A number of processes, or `auto`."""
-    number = whole(1, 1024)
+    number = whole(1, 64)
     return Leaf(
         lambda value: value if value == "auto" else number.read(value),
-        'a whole number from 1 to 1024, or "auto"',
+        'a whole number from 1 to 64, or "auto"',
         lambda value: value,
         {"anyOf": [number.schema, {"const": "auto"}]},
     )

@@ -43,11 +43,15 @@ class Access:
     duration_s: float
     wait_s: float
     cache: str
-    """`hit`, `miss`, `revalidated`, `stale`, `bypass`, `tunnel` or `none` (answered by the proxy itself)."""
+    """`hit`, `collapsed`, `miss`, `revalidated`, `stale`, `bypass`, `tunnel` or `none` (answered by the proxy itself)."""
     limit_key: str = ""
     error: str = ""
     """Empty, or the RFC 9209 error type; `client_gone` when the client left before the end."""
     user: str = ""
+    reason: str = ""
+    """Why the cache did so, unless a `CacheDecided` of its own told it; not in the line."""
+    stored: bool = False
+    """Whether the response was chosen to be stored; goes with `reason`."""
 
 
 @dataclass(slots=True)
@@ -86,7 +90,10 @@ class Abandoned:
 
 @dataclass(slots=True)
 class CacheDecided:
-    """What the cache decided for a request, and why. Log event `cache`."""
+    """What the cache decided for a request, and why. Log event `cache`.
+
+    Where nobody wants it for itself, `Access.reason` tells it at half the price.
+    """
 
     request_id: str
     url: str

@@ -149,5 +149,8 @@ class CacheStore(Protocol):
 class EventSink(Protocol):
     """Who is told what happens: log and metrics."""
 
+    def wants(self, kind: type[Event]) -> bool:
+        """Whether anybody listens to events of this class; if not, they need not be made."""
+
     def emit(self, event: Event) -> None:
         """Take note; never raises, never blocks."""

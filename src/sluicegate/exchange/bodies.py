@@ -46,7 +46,7 @@ class ReleasingBody:
     async def read(self) -> bytes:
         try:
             data = await self._body.read()
-        except BaseException:
+        except Exception:  # not when cancelled: somebody else may read on, and whoever does not closes it
             self._released()
             raise
         if not data:

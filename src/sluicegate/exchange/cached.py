@@ -1,7 +1,12 @@
-"""The cache above the limiter: a hit is answered at once, everything else is forwarded and may be stored (RFC 9111)."""
+"""The cache above the limiter: a hit is answered at once, everything else is forwarded and may be stored (RFC 9111).
+
+What several clients ask for at the same time is forwarded once (`flights`).
+"""
+
+from dataclasses import dataclass
 
 from sluicegate.clock import Clock
-from sluicegate.core.caching import policy
+from sluicegate.core.caching import collapsing, policy
 from sluicegate.core.caching.decisions import (
     Again,
     CacheOptions,
@@ -17,83 +22,182 @@ from sluicegate.core.caching.decisions import (
     Store,
 )
 from sluicegate.core.caching.entry import StoredEntry
-from sluicegate.core.caching.invalidation import also_invalidated
+from sluicegate.core.caching.invalidation import SAFE_METHODS, also_invalidated
 from sluicegate.core.caching.keys import cache_key
-from sluicegate.core.caching.status import cache_status
-from sluicegate.core.events import CacheDecided
-from sluicegate.core.http import RequestHead, ResponseHead
+from sluicegate.core.http import RequestHead
 from sluicegate.core.ports import BodyReader, CacheStore, EventSink, OnInterim
-from sluicegate.errors import CacheStoreError
-from sluicegate.exchange.bodies import BytesBody, SlicedBody, drain
+from sluicegate.errors import CacheStoreError, ClientGone
+from sluicegate.exchange.bodies import BytesBody, drain
 from sluicegate.exchange.call import Answer, Call
+from sluicegate.exchange.fill import Fill, FillReader
+from sluicegate.exchange.flights import Flight, Flights, Verdict
 from sluicegate.exchange.forward import Forwarder, Received
+from sluicegate.exchange.telling import tell
 
 NOT_MODIFIED = 304
 BODYLESS = frozenset({NOT_MODIFIED, 416})
 """Statuses that the policy answers with, from a stored response and without its body."""
+
+type Plan = Revalidate | Forward
+
+
+@dataclass(slots=True)
+class _Errand:
+    """A call that the store had no answer to."""
+
+    call: Call
+    request: RequestHead
+    """Its end-to-end fields."""
+    key: str
+    on_interim: OnInterim
 
 
 class CachedForwarder:
     """Answers from the store where RFC 9111 allows it, through the forwarder otherwise."""
 
     def __init__(
-        self, *, forwarder: Forwarder, store: CacheStore, options: CacheOptions, clock: Clock, events: EventSink
+        self,
+        *,
+        forwarder: Forwarder,
+        store: CacheStore,
+        options: CacheOptions,
+        clock: Clock,
+        events: EventSink,
+        flights: Flights,
     ) -> None:
         self.options = options
         self._forwarder = forwarder
         self._store = store
         self._clock = clock
         self._events = events
+        self._flights = flights
 
     async def answer(self, call: Call, request: RequestHead, on_interim: OnInterim) -> Answer:
         """Answer `request` (end-to-end fields). Raises what the forwarder raises."""
         if not (self.options.enabled and call.may_use_cache):
             return await self.pass_on(call, request, on_interim)
         key = cache_key(request)
-        entries = await self._store.entries(key) if policy.may_use_cache(request) else []
-        lookup = policy.look_up(request, entries, self.options, self._clock.wall())
-        match lookup:
+        entries = await self._entries(key) if policy.may_use_cache(request) else []
+        found = policy.look_up(request, entries, self.options, self._clock.wall())
+        match found:
             case Hit():
-                answer = await self._hit(call, lookup)
-                return answer or await self._forwarded(call, key, Forward(request, Reason.URI_MISS), on_interim)
+                if (answer := await self._hit(call, found, found)) is not None:
+                    return answer
+                plan: Plan = Forward(request, Reason.URI_MISS)
             case Refuse():
-                return self._told(call, lookup, None, lookup.head, BytesBody())
+                return tell(self._events, call, found, found.head, BytesBody())
             case _:
-                return await self._forwarded(call, key, lookup, on_interim)
+                plan = found
+        errand = _Errand(call, request, key, on_interim)
+        return await self._shared(errand, plan, entries)
 
     async def pass_on(self, call: Call, request: RequestHead, on_interim: OnInterim) -> Answer:
         """Forward past the cache."""
         received = await self._forwarder.send(call, request, on_interim)
         plan = Forward(request, Reason.CACHE_OFF)
-        return self._told(call, plan, None, received.head, received.body, status=received.head.status)
+        return tell(self._events, call, plan, received.head, received.body, status=received.head.status)
 
-    async def _hit(self, call: Call, hit: Hit) -> Answer | None:
-        """The stored response; None when its body turns out to be gone."""
-        body = await self._body_of(hit.entry, hit.head, call.request.method)
-        if body is None:
+    async def _entries(self, key: str) -> list[StoredEntry]:
+        """What is stored under `key`, to the moment: what became complete while the store was asked is known by then."""
+        found = self._store.recall(key)
+        if found is None:
+            found = await self._store.entries(key) or self._store.recall(key)
+        return found or []
+
+    async def _hit(self, call: Call, hit: Hit, found: Lookup) -> Answer | None:
+        """The stored response; None when its body turns out to be gone. `found` is what was stored when the call came."""
+        body = await self._body_of(hit, call.request.method)
+        return None if body is None else tell(self._events, call, found, hit.head, body, collapsed=found is not hit)
+
+    async def _shared(
+        self, errand: _Errand, plan: Plan, variants: list[StoredEntry], *, once_more: bool = True
+    ) -> Answer:
+        """Lead a flight, or follow the one that is under way for requests like this one; go alone if that will not do."""
+        name = self._flight_name(errand, plan, variants)
+        if name is None:
+            return await self._forwarded(errand, plan)
+        flight = self._flights.get(name)
+        if flight is not None:
+            return await self._followed(errand, plan, flight, once_more=once_more)
+        flight = self._flights.begin(name, errand.key)
+        return await (self._forwarded(errand, plan) if flight is None else self._led(errand, plan, flight))
+
+    async def _followed(self, errand: _Errand, plan: Plan, flight: Flight, *, once_more: bool) -> Answer:
+        """Wait for what another request learns, and ask the origin only if that is not for this one."""
+        told = await flight.follow()
+        if told is Verdict.LEAD:
+            return await self._led(errand, plan, flight)
+        if isinstance(told, FillReader):
+            if (answer := await self._joined(errand, plan, told)) is not None:
+                return answer
+            if not collapsing.is_shareable(told.entry, self.options, self._clock.wall()):
+                self._flights.keep_apart(flight.name)
+            elif once_more:
+                return await self._shared(errand, plan, [told.entry], once_more=False)
+        elif told is Verdict.STORED:
+            if (answer := await self._found_again(errand, plan)) is not None:
+                return answer
+            self._flights.keep_apart(flight.name)
+        return await self._forwarded(errand, plan)
+
+    def _flight_name(self, errand: _Errand, plan: Plan, variants: list[StoredEntry]) -> str | None:
+        if not self._flights.collapse or errand.call.body is not None:
             return None
-        if hit.span is not None:
-            body = SlicedBody(body, hit.span.start, hit.span.end)
-        return self._told(call, hit, None, hit.head, body)
+        return collapsing.flight_name(errand.key, errand.request, plan, variants, self.options)
 
-    async def _forwarded(self, call: Call, key: str, plan: Revalidate | Forward, on_interim: OnInterim) -> Answer:
+    async def _led(self, errand: _Errand, plan: Plan, flight: Flight) -> Answer:
+        """Ask the origin, for those who wait too."""
+        try:
+            return await self._forwarded(errand, plan, flight)
+        except BaseException as error:
+            if isinstance(error, Exception) and not isinstance(error, ClientGone):
+                flight.fail(error)
+            else:
+                flight.leave()
+            raise
+
+    async def _joined(self, errand: _Errand, plan: Plan, reader: FillReader) -> Answer | None:
+        """The response that is on its way to another client; None when it is not for this one."""
+        try:
+            hit = policy.look_up(errand.request, [reader.entry], self.options, self._clock.wall())
+            if isinstance(hit, Hit):
+                body: BodyReader = reader
+                if hit.head.status in BODYLESS:
+                    await reader.aclose()
+                    body = BytesBody()
+                return tell(self._events, errand.call, plan, hit.head, body, collapsed=True)
+        except BaseException:
+            await reader.aclose()
+            raise
+        await reader.aclose()
+        return None
+
+    async def _found_again(self, errand: _Errand, plan: Plan) -> Answer | None:
+        """What has been validated meanwhile for another client; None when it is not for this one."""
+        entries = await self._entries(errand.key)
+        hit = policy.look_up(errand.request, entries, self.options, self._clock.wall())
+        return await self._hit(errand.call, hit, plan) if isinstance(hit, Hit) else None
+
+    async def _forwarded(self, errand: _Errand, plan: Plan, flight: Flight | None = None) -> Answer:
         """Ask the origin until its answer can be used: twice at most, when what was to be validated is gone."""
         while True:
-            received = await self._forwarder.send(call, plan.request, on_interim)
+            received = await self._forwarder.send(errand.call, plan.request, errand.on_interim)
             try:
-                outcome = await self._judged(plan, received)
+                outcome = await self._judged(plan, received, errand.key)
                 if isinstance(outcome, Again | Freshened):
                     await drain(received.body)
-                    answer, plan = await self._validated(call, plan, outcome)
+                    answer, plan = await self._validated(errand.call, plan, outcome)
                     if answer is not None:
+                        if flight is not None:
+                            flight.stored()
                         return answer
                 else:
-                    return await self._answered(call, key, plan, outcome, received)
+                    return await self._answered(errand, plan, outcome, received, flight)
             except BaseException:
                 await received.body.aclose()
                 raise
 
-    async def _judged(self, plan: Revalidate | Forward, received: Received) -> Outcome:
+    async def _judged(self, plan: Plan, received: Received, key: str) -> Outcome:
         outcome = policy.judge(
             plan,
             received.head,
@@ -103,82 +207,75 @@ class CachedForwarder:
         )
         for entry_id in outcome.remove:
             await self._store.remove(entry_id)
-        for key in also_invalidated(plan.request, received.head):
-            for entry in await self._store.entries(key):
+        if plan.request.method not in SAFE_METHODS:
+            self._flights.detach(key)
+        for other in also_invalidated(plan.request, received.head):
+            self._flights.detach(other)
+            for entry in await self._store.entries(other):
                 await self._store.remove(entry.id)
         return outcome
 
-    async def _validated(
-        self, call: Call, plan: Revalidate | Forward, outcome: Freshened | Again
-    ) -> tuple[Answer | None, Revalidate | Forward]:
+    async def _validated(self, call: Call, plan: Plan, outcome: Freshened | Again) -> tuple[Answer | None, Plan]:
         """The answer that a 304 leads to, or the plan for another request."""
         if isinstance(outcome, Again):
             return None, outcome.forward
         for entry in outcome.updates:
             await self._store.freshen(entry)
-        body = await self._body_of(outcome.entry, outcome.head, call.request.method)
+        body = await self._body_of(outcome, call.request.method)
         if body is not None:
-            return self._told(call, plan, outcome, outcome.head, body, status=NOT_MODIFIED), plan
+            return tell(self._events, call, plan, outcome.head, body, outcome=outcome, status=NOT_MODIFIED), plan
         unconditional = plan.original if isinstance(plan, Revalidate) else plan.request
         return None, Forward(unconditional, Reason.URI_MISS)
 
     async def _answered(
-        self, call: Call, key: str, plan: Revalidate | Forward, outcome: Store | PassOn, received: Received
+        self, errand: _Errand, plan: Plan, outcome: Store | PassOn, received: Received, flight: Flight | None
     ) -> Answer:
-        body = received.body
-        told: Outcome | None = outcome
+        """Give the response on, and to the store and those who wait for it if it is for them."""
+        body = None
         if isinstance(outcome, Store):
-            body = await self._store.store(key, outcome.entry, received.body)
-            told = outcome if body is not received.body else None
-        return self._told(call, plan, told, outcome.head, body, status=received.head.status)
+            body = await self._stored(errand.key, outcome.entry, received.body, flight)
+        elif flight is not None:
+            flight.scatter()
+        return tell(
+            self._events,
+            errand.call,
+            plan,
+            outcome.head,
+            body or received.body,
+            outcome=outcome if isinstance(outcome, PassOn) or body is not None else None,
+            status=received.head.status,
+        )
 
-    async def _body_of(self, entry: StoredEntry, head: ResponseHead, method: str) -> BodyReader | None:
+    async def _stored(self, key: str, entry: StoredEntry, body: BodyReader, flight: Flight | None) -> BodyReader | None:
+        """The body, stored on its way; None when it cannot be."""
+        writer = self._store.begin(key, entry, body.length)
+        if writer is None:
+            if flight is not None:
+                flight.scatter()
+            return None
+        fill = Fill(body, writer, entry, self._flights.abandoned)
+        reader = fill.open()
+        if flight is not None:
+            flight.open(fill)
+        if body.length == 0:
+            await _at_its_end(reader)
+        return reader
+
+    async def _body_of(self, found: Hit | Freshened, method: str) -> BodyReader | None:
         """The stored body; None when it is gone, and then the entry is too."""
-        if method == "HEAD" or head.status in BODYLESS:
+        if method == "HEAD" or found.head.status in BODYLESS:
             return BytesBody()
         try:
-            return await self._store.open_body(entry)
+            return await self._store.open_body(found.entry, found.span if isinstance(found, Hit) else None)
         except CacheStoreError:
-            await self._store.remove(entry.id)
+            await self._store.remove(found.entry.id)
             return None
 
-    def _told(
-        self,
-        call: Call,
-        lookup: Lookup,
-        outcome: Outcome | None,
-        head: ResponseHead,
-        body: BodyReader,
-        *,
-        status: int | None = None,
-    ) -> Answer:
-        """The answer with its Cache-Status; log and metrics are told the same."""
-        call.cache = _word(lookup, outcome)
-        reason = lookup.reason if outcome is None or isinstance(outcome, Again) else outcome.reason
-        self._events.emit(
-            CacheDecided(
-                call.request_id,
-                call.request.url,
-                call.cache,
-                reason.token,
-                reason.section,
-                stored=isinstance(outcome, Store | Freshened),
-            )
-        )
-        fields = [*head.fields, (b"Cache-Status", cache_status(lookup, outcome, status=status))]
-        return Answer(ResponseHead(head.status, head.reason, fields), body)
 
-
-def _word(lookup: Lookup, outcome: Outcome | None) -> str:
-    """The access line's `cache`."""
-    match lookup, outcome:
-        case Hit(), _:
-            return "hit"
-        case Refuse(), _:
-            return "none"
-        case _, Freshened():
-            return "revalidated"
-        case Forward(reason=Reason.CACHE_OFF | Reason.METHOD), _:
-            return "bypass"
-        case _:
-            return "miss"
+async def _at_its_end(reader: FillReader) -> None:
+    """Store a body that has no bytes; nobody need read it."""
+    try:
+        await reader.read()
+    except BaseException:
+        await reader.aclose()
+        raise

@@ -21,6 +21,9 @@ class Call:
     started: float = 0.0
     """When the request arrived (`Clock.now`)."""
     cache: str = "none"
+    reason: str = ""
+    """Why the cache did so; empty where an event of its own has told it."""
+    stored: bool = False
     limit_key: str = ""
     wait_s: float = 0.0
     error: str = ""

@@ -6,6 +6,7 @@ Whatever goes wrong in here ends as an answer of our own, never as a request tha
 import logging
 
 from sluicegate.core.access import AccessPolicy
+from sluicegate.core.framing import REASONS
 from sluicegate.core.http import ResponseHead, end_to_end
 from sluicegate.core.loops import check_loop, forwards_left, with_one_forward_less
 from sluicegate.core.ports import OnInterim
@@ -13,7 +14,7 @@ from sluicegate.errors import ClientGone, ExchangeError
 from sluicegate.exchange.bodies import BytesBody
 from sluicegate.exchange.cached import CachedForwarder
 from sluicegate.exchange.call import Answer, Call, Identity
-from sluicegate.exchange.problems import REASONS, InternalFault, problem
+from sluicegate.exchange.problems import InternalFault, problem
 
 _logger = logging.getLogger(__name__)
 

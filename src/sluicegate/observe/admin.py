@@ -6,7 +6,7 @@ import ipaddress
 import json
 import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -16,7 +16,12 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, HTTPError, RequestHandler
 
 from sluicegate.errors import StartError
-from sluicegate.observe.metrics import Metrics
+
+type Status = Callable[[], Awaitable[Mapping[str, object]]]
+"""Gives the document of `/api/status`."""
+
+type Exposition = Callable[[str], Awaitable[tuple[bytes, str]]]
+"""Gives the metrics and their content type for a value of Accept."""
 
 _IDLE_S = 60
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -25,8 +30,8 @@ _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 class AdminServer:
     """Serves on `host:port` (port 0: any free one) on the running event loop.
 
-    `status` gives the document of `/api/status`, `ready` whether traffic is accepted. On a loopback address only
-    requests that name this machine by a local name are answered, so that no web page can reach it by DNS rebinding.
+    `ready` tells whether traffic is accepted. On a loopback address only requests that name this machine by a local
+    name are answered, so that no web page can reach it by DNS rebinding.
     """
 
     def __init__(
@@ -34,9 +39,9 @@ class AdminServer:
         host: str,
         port: int,
         *,
-        status: Callable[[], Mapping[str, object]],
+        status: Status,
         ready: Callable[[], bool],
-        metrics: Metrics,
+        metrics: Exposition,
     ) -> None:
         self.host = host.strip("[]")
         self.port = port
@@ -89,9 +94,9 @@ class AdminServer:
 
 @dataclass(frozen=True, slots=True)
 class _Sources:
-    status: Callable[[], Mapping[str, object]]
+    status: Status
     ready: Callable[[], bool]
-    metrics: Metrics
+    metrics: Exposition
     names: frozenset[str] | None
     """The host names that are answered; None: all."""
 
@@ -117,10 +122,10 @@ class _Page(RequestHandler):
         if names is not None and _host_name(self.request.host) not in names:
             raise HTTPError(403, reason="Forbidden", log_message="admin page asked for under a foreign name")
 
-    def head(self) -> None:
-        self.get()
+    async def head(self) -> None:
+        await self.get()
 
-    def get(self) -> None:
+    async def get(self) -> None:
         raise HTTPError(404)
 
     def compute_etag(self) -> None:
@@ -142,14 +147,14 @@ class _NotFound(_Page):
 class _Health(_Page):
     """The process lives and its event loop turns."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         self.finish("ok\n")
 
 
 class _Ready(_Page):
     """Traffic is accepted, or not (any more)."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         if self.sources.ready():
             self.finish("ready\n")
         else:
@@ -160,8 +165,8 @@ class _Ready(_Page):
 class _MetricsPage(_Page):
     """For Prometheus."""
 
-    def get(self) -> None:
-        body, content_type = self.sources.metrics.exposition(self.request.headers.get("Accept", ""))
+    async def get(self) -> None:
+        body, content_type = await self.sources.metrics(self.request.headers.get("Accept", ""))
         self.set_header("Content-Type", content_type)
         self.finish(body)
 
@@ -169,15 +174,15 @@ class _MetricsPage(_Page):
 class _Status(_Page):
     """For `sluicegate status` and the dashboard."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         self.set_header("Content-Type", "application/json")
-        self.finish(json.dumps(self.sources.status()) + "\n")
+        self.finish(json.dumps(await self.sources.status()) + "\n")
 
 
 class _Dashboard(_Page):
     """One page for people; it asks `/api/status` and loads nothing else."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Content-Security-Policy", _DASHBOARD_POLICY)
         self.finish(_DASHBOARD)

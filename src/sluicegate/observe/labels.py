@@ -6,6 +6,7 @@ from sluicegate.core.text import clean, clip
 
 OTHER = "other"
 _LONGEST_NAME = 253
+_KNOWN = 1000
 
 
 class HostLabels:
@@ -18,19 +19,23 @@ class HostLabels:
     def __init__(self, configured: Iterable[str] = (), *, cap: int = 100) -> None:
         self._cap = cap
         self._others: set[str] = set()
+        self.known: dict[str, str] = {}
+        """The labels of hosts met lately: where to look before the host's label is worked out."""
         self.configure(configured)
 
     def configure(self, configured: Iterable[str]) -> None:
         """Take the names and wildcards of a new configuration; the hosts met so far keep their labels."""
         self._configured = frozenset(name.lower() for name in configured)
-        self._kept: dict[str, str] = {}
+        self.known.clear()
 
     def __call__(self, host: str) -> str:
-        label = self._kept.get(host)
+        label = self.known.get(host)
         if label is None:
             label = self._choose(host)
-            if len(self._kept) < 10 * self._cap:
-                self._kept[host] = label
+            if len(self.known) >= _KNOWN:
+                self.known.clear()
+            if len(host) <= _LONGEST_NAME:
+                self.known[host] = label
         return label
 
     def _choose(self, host: str) -> str:

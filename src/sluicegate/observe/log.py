@@ -61,6 +61,10 @@ class Log:
             return self._write_access if self._access else None
         return self.emit if SEVERITY[highest_level(kind)] >= self._threshold else None
 
+    def wants(self, kind: type[Event]) -> bool:
+        """Whether events of this class may come out as lines."""
+        return self.handler(kind) is not None
+
     def _write_access(self, event: Access) -> None:
         self._put(self._render.access(event, self._wall()))
 

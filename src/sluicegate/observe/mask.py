@@ -70,6 +70,10 @@ _SCHEME = re.compile(r"\b((?i:bearer|basic|digest|negotiate))\s+(?=\S+[A-Z0-9=])
 _PAIR = re.compile(r"(?<![\w.%-])([\w.%-]++)(['\"]?\s*[=:]\s*b?['\"]?)([^\s\"'&;,]++)")
 
 
+_LONGEST_KNOWN_URL = 512
+"""Characters; what is remembered of URLs stays within two megabytes."""
+
+
 @lru_cache(maxsize=4096)
 def secret_query_key(key: str) -> bool:
     """Whether the value under this key of a query (percent-encoded or not) is taken for a secret."""
@@ -86,6 +90,12 @@ def secret_name(name: str) -> bool:
 
 def mask_url(url: str) -> str:
     """The URL without userinfo and without the values of secret query keys."""
+    if "=" in url or "@" in url or "%3" in url:
+        return _mask_known_url(url) if len(url) <= _LONGEST_KNOWN_URL else _mask_doubtful_url(url)
+    return url
+
+
+def _mask_doubtful_url(url: str) -> str:
     if "@" in url:
         url = _REDIS_USERINFO.sub(rf"\1{MASK}@", _USERINFO.sub(f"{MASK}@", url))
     if "=" in url and any(map(secret_query_key, _QUERY_KEY.findall(url))):
@@ -93,6 +103,10 @@ def mask_url(url: str) -> str:
     if "%3" in url:
         url = _NESTED_PAIR.sub(lambda match: f"{match[1]}%3D{MASK}" if secret_query_key(match[1]) else match[0], url)
     return url
+
+
+_mask_known_url = lru_cache(maxsize=2048)(_mask_doubtful_url)
+"""The same for URLs that come again and again: a look at each key takes ten times as long as finding the URL here."""
 
 
 def mask_text(text: str) -> str:

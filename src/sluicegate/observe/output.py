@@ -33,24 +33,31 @@ class Output(Protocol):
 class StreamOutput:
     """Standard output, or any descriptor that somebody else owns.
 
-    Into a pipe, pieces of whole lines go that are short enough for the kernel not to mix them with another writer's.
+    A pipe or a socket is locked meanwhile, for our other processes; into a pipe, pieces of whole lines go that are short
+    enough for the kernel not to mix them with those of a writer who knows no lock.
     """
 
     def __init__(self, descriptor: int) -> None:
         self._fd = descriptor
-        self._is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+        mode = os.fstat(descriptor).st_mode
+        self._is_pipe = stat.S_ISFIFO(mode)
+        self._is_stream = self._is_pipe or stat.S_ISSOCK(mode)
 
     def write(self, lines: bytes) -> None:
-        for piece in _pieces(lines, _PIPE_BUF) if self._is_pipe else (lines,):
-            rest = memoryview(piece)
-            while rest:
-                try:
-                    rest = rest[os.write(self._fd, rest) :]
-                except BlockingIOError:
-                    select.select([], [self._fd], [])
+        with _record_lock(self._fd) if self._is_stream else contextlib.nullcontext():
+            for piece in _pieces(lines, _PIPE_BUF) if self._is_pipe else (lines,):
+                self._write_all(piece)
 
     def close(self) -> None:
         """Leave the descriptor open."""
+
+    def _write_all(self, piece: bytes) -> None:
+        rest = memoryview(piece)
+        while rest:
+            try:
+                rest = rest[os.write(self._fd, rest) :]
+            except BlockingIOError:
+                select.select([], [self._fd], [])
 
 
 class FileOutput:
@@ -153,3 +160,17 @@ def _unlock(descriptor: int) -> None:
     if sys.platform != "win32":
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+@contextlib.contextmanager
+def _record_lock(descriptor: int) -> Iterator[None]:
+    """Lock an inherited descriptor: a record lock is a process's own, where flock would be one for all who inherited."""
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):  # a system that locks files only: pieces stay whole by their size
+            fcntl.lockf(descriptor, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if sys.platform != "win32":
+            with contextlib.suppress(OSError):
+                fcntl.lockf(descriptor, fcntl.LOCK_UN)

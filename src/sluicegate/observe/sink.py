@@ -17,6 +17,9 @@ class Subscriber(Protocol):
     def handler(self, kind: type[Event]) -> Handler | None:
         """What takes events of this class; None: they are of no interest now."""
 
+    def wants(self, kind: type[Event]) -> bool:
+        """Whether events of this class must be emitted; False also when another class tells it the same."""
+
 
 class FanOut:
     """An `EventSink` that passes each event on to all who want it, in order.
@@ -32,10 +35,15 @@ class FanOut:
 
     def refresh(self) -> None:
         """Ask the subscribers again what they want."""
-        self._handlers: dict[type, list[Handler]] = {
-            kind: [wanted for one in self._subscribers if (wanted := one.handler(kind)) is not None]
+        self._handlers: dict[type, tuple[Handler, ...]] = {
+            kind: tuple(wanted for one in self._subscribers if (wanted := one.handler(kind)) is not None)
             for kind in EVENT_TYPES
         }
+        self._wanted = frozenset(kind for kind in EVENT_TYPES if any(one.wants(kind) for one in self._subscribers))
+
+    def wants(self, kind: type[Event]) -> bool:
+        """Whether events of this class must be emitted; where not, what they would say may be left to `Access`."""
+        return kind in self._wanted
 
     def emit(self, event: Event) -> None:
         for handle in self._handlers[type(event)]:

@@ -34,4 +34,5 @@ def status_document(
         "limits": [asdict(limit) for limit in state.limits],
         "cache": {"entries": state.cache_entries, "bytes": state.cache_bytes},
         "upstream": {"open": state.connections_open, "idle": state.connections_idle},
+        "workers": [],
     }

@@ -1,18 +1,16 @@
 """Sums since the start, for the status page and the summary of `run`."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
 
-from sluicegate.core.events import Abandoned, Access, Event, Permitted, Rejected, UpstreamAnswered, UpstreamFailed
+from sluicegate.observe.tally import Tally
 
-FROM_CACHE = frozenset({"hit", "stale", "revalidated"})
-"""Cache outcomes whose body came from the cache."""
+FROM_CACHE = frozenset({"hit", "collapsed", "stale", "revalidated"})
+"""Cache outcomes whose body came from the cache, or was shared with the request that the origin was asked for."""
 
 
 @dataclass(slots=True)
 class Totals:
-    """An `EventSink` that only counts."""
+    """How often, how much and how long, whatever the host."""
 
     requests: int = 0
     """Exchanges finished, whoever answered them."""
@@ -35,51 +33,30 @@ class Totals:
     """Exchanges with origins that were answered or failed."""
     upstream_failures: int = 0
 
-    def handler(self, kind: type[Event]) -> Callable[[Any], None] | None:
-        """What counts events of this class; None for those that are in no sum."""
-        handlers: dict[type, Callable[[Any], None]] = {
-            Access: self._access,
-            Permitted: self._permitted,
-            Rejected: self._rejected,
-            Abandoned: self._abandoned,
-            UpstreamAnswered: self._answered,
-            UpstreamFailed: self._failed,
-        }
-        return handlers.get(kind)
-
-    def emit(self, event: Event) -> None:
-        if (count := self.handler(type(event))) is not None:
-            count(event)
-
-    def _permitted(self, _event: Permitted) -> None:
-        self.permits += 1
-
-    def _rejected(self, _event: Rejected) -> None:
-        self.rejected += 1
-
-    def _abandoned(self, _event: Abandoned) -> None:
-        self.abandoned += 1
-
-    def _answered(self, _event: UpstreamAnswered) -> None:
-        self.upstream_requests += 1
-
-    def _failed(self, _event: UpstreamFailed) -> None:
-        self.upstream_requests += 1
-        self.upstream_failures += 1
-
     def as_dict(self) -> dict[str, int | float]:
         """The sums by name, as `/api/status` shows them."""
         return asdict(self) | {"wait_s": round(self.wait_s, 3)}
 
-    def _access(self, event: Access) -> None:
-        self.requests += 1
-        self.bytes_sent += event.bytes_sent
-        self.wait_s += event.wait_s
-        if event.error:
-            self.errors += 1
-        if event.cache in FROM_CACHE:
-            self.bytes_from_cache += event.bytes_sent
-            if event.cache == "revalidated":
-                self.revalidated += 1
+
+def totals_of(tally: Tally) -> Totals:
+    """The sums over all that was counted until now."""
+    totals = Totals(
+        permits=sum(waits.count for waits in list(tally.waits.values())),
+        rejected=tally.rejected.total(),
+        abandoned=tally.abandoned.total(),
+        upstream_failures=tally.failures.total(),
+    )
+    totals.upstream_requests = sum(answers.count for answers in list(tally.answers.values())) + totals.upstream_failures
+    for (_, _, cache, _), cell in list(tally.exchanges.items()):
+        count = cell.count
+        totals.requests += count
+        totals.errors += cell.errors
+        totals.bytes_sent += cell.bytes_sent
+        totals.wait_s += cell.wait_s
+        if cache in FROM_CACHE:
+            totals.bytes_from_cache += cell.bytes_sent
+            if cache == "revalidated":
+                totals.revalidated += count
             else:
-                self.hits += 1
+                totals.hits += count
+    return totals

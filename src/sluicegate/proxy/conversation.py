@@ -137,18 +137,21 @@ class Conversation:
 
 def access_line(call: Call, status: int, bytes_sent: int, now: float) -> Access:
     """What the log and the metrics are told at the end of an exchange."""
+    request = call.request
     return Access(
-        request_id=call.request_id,
-        client=call.client,
-        method=call.request.method,
-        url=call.request.url,
-        host=call.request.origin.host,
-        status=status,
-        bytes_sent=bytes_sent,
-        duration_s=now - call.started,
-        wait_s=call.wait_s,
-        cache=call.cache,
-        limit_key=call.limit_key,
-        error=call.error,
-        user=call.user,
+        call.request_id,
+        call.client,
+        request.method,
+        request.url,
+        request.origin.host,
+        status,
+        bytes_sent,
+        now - call.started,
+        call.wait_s,
+        call.cache,
+        call.limit_key,
+        call.error,
+        call.user,
+        call.reason,
+        call.stored,
     )

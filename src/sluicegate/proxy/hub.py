@@ -80,7 +80,10 @@ class Hub:
         """Emit what a response from memory is told as; `began` in seconds of `Clock.now`."""
         request_id = self._next_id()
         url, reason = request.url, ready.reason
-        self.events.emit(CacheDecided(request_id, url, "hit", reason.token, reason.section))
+        token = reason.token
+        if self.events.wants(CacheDecided):
+            self.events.emit(CacheDecided(request_id, url, "hit", token, reason.section))
+            token = ""
         self.events.emit(
             Access(
                 request_id,
@@ -93,7 +96,10 @@ class Hub:
                 self.clock.now() - began,
                 0.0,
                 "hit",
-                user=user,
+                "",
+                "",
+                user,
+                token,
             )
         )
 

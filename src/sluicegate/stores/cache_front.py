@@ -14,7 +14,7 @@ from dataclasses import replace
 from sluicegate.clock import Clock
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.ports import BodyReader
-from sluicegate.stores.cache.memory import MemoryBody
+from sluicegate.stores.cache.pieces import Pieces, PiecesBody
 from sluicegate.stores.cache_batch import Freshen, Put, Remove, Written
 from sluicegate.stores.cache_disk import DiskCacheStore
 from sluicegate.stores.cache_gather import Gathering
@@ -61,13 +61,13 @@ class FrontCacheStore:
     async def open_body(self, entry: StoredEntry) -> BodyReader:
         held = self._shelves.find(entry.id)
         if held is not None and held.body is not None:
-            return MemoryBody([held.body])
+            return PiecesBody(Pieces(held.body))
         reader = await self._disk.open_body(entry)
         if held is None or entry.body_length is None or entry.body_length > self._max_body:
             return reader
         held.body = await _whole(reader)
         self._shelves.weigh(held.key)
-        return MemoryBody([held.body])
+        return PiecesBody(Pieces(held.body))
 
     async def store(self, key: str, entry: StoredEntry, body: BodyReader) -> BodyReader:
         limit = min(self._max_body, self._disk.entry_limit)

@@ -5,7 +5,10 @@ import errno
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
 
 import aiohappyeyeballs
 
@@ -14,13 +17,15 @@ from sluicegate.errors import (
     ConnectRefused,
     ConnectTimeout,
     DestinationForbidden,
-    NameNotResolved,
+    NameTimeout,
     ResponseCutShort,
     ResponseMalformed,
     UpstreamError,
 )
+from sluicegate.upstream.names import Names, system_resolve
 from sluicegate.upstream.parent import ParentProxy
 from sluicegate.upstream.response import Incoming
+from sluicegate.upstream.routes import Routes
 from sluicegate.upstream.settings import AddressInfo, UpstreamPoolSettings
 from sluicegate.upstream.tls import tls_failed
 from sluicegate.upstream.wire import Wire
@@ -32,6 +37,48 @@ _NEVER_S = 86_400.0
 _TOO_MANY_FILES = "The process has too many open files: raise its limit (ulimit -n)."
 
 
+class _Step(Enum):
+    NAME = auto()
+    CONNECT = auto()
+    TUNNEL = auto()
+    TLS = auto()
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """A connection being opened: to whom, and how far it has come."""
+
+    origin: Origin
+    on_lost: Callable[[Wire], None]
+    name: str
+    """What is resolved."""
+    step: _Step = _Step.NAME
+
+    def overdue(self, timeout_s: float) -> UpstreamError:
+        """The error for a step that does not end."""
+        place = self.origin.authority
+        match self.step:
+            case _Step.NAME:
+                return NameTimeout(
+                    f"The name {self.name} was not resolved within {timeout_s:g} s.", advice="Check this machine's DNS."
+                )
+            case _Step.CONNECT:
+                return ConnectTimeout(
+                    f"{place} did not accept a connection within {timeout_s:g} s.",
+                    advice="Check that the host is up and not behind a firewall that drops packets.",
+                )
+            case _Step.TUNNEL:
+                return ConnectTimeout(
+                    f"The parent proxy did not open a tunnel to {place} within {timeout_s:g} s.",
+                    advice="Ask who runs the parent proxy whether it can reach the host.",
+                )
+            case _Step.TLS:
+                return ConnectTimeout(
+                    f"{place} accepted a connection and did not finish the TLS handshake within {timeout_s:g} s.",
+                    advice="Check that the host is well, and speaks TLS on this port.",
+                )
+
+
 class Dialer:
     """Opens connections, within `connect_timeout_s` all in all; whatever was opened is closed if it fails."""
 
@@ -39,42 +86,55 @@ class Dialer:
         self._settings = settings
         self._tls = tls
         self._parent = parent
+        self._names = Names(settings.resolve or system_resolve, ttl_s=settings.dns_cache_s, now=time.monotonic)
+        self._routes = Routes(time.monotonic)
+
+    def configure(self, settings: UpstreamPoolSettings) -> None:
+        """Use other times from now on; the resolver stays."""
+        self._settings = settings
+        self._names.ttl_s = settings.dns_cache_s
+
+    def close(self) -> None:
+        """Ask for no more names."""
+        self._names.close()
 
     async def dial(self, origin: Origin, on_lost: Callable[[Wire], None]) -> Wire:
         """A new connection to `origin`, TLS done. Raises UpstreamError, or DestinationForbidden before connecting."""
         timeout_s = self._settings.connect_timeout_s
+        attempt = _Attempt(origin, on_lost, (self._parent or origin).host)
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._dial(origin, on_lost)
+                return await self._dial(attempt)
         except TimeoutError:
-            raise ConnectTimeout(
-                f"{origin.authority} did not accept a connection within {timeout_s:g} s.",
-                advice="Check that the host is up and not behind a firewall that drops packets.",
-            ) from None
+            raise attempt.overdue(timeout_s) from None
 
-    async def _dial(self, origin: Origin, on_lost: Callable[[Wire], None]) -> Wire:
+    async def _dial(self, attempt: "_Attempt") -> Wire:
+        origin = attempt.origin
         if self._parent is None:
-            wire = await self._open(origin, await self._addresses(origin), on_lost)
+            wire = await self._open(attempt, await self._addresses(origin))
         else:
             self._permit_literal(origin.host)
-            wire = await self._open_parent(self._parent, origin, on_lost)
+            wire = await self._open_parent(self._parent, attempt)
         if origin.scheme == "https":
             try:
                 if self._parent is not None:
+                    attempt.step = _Step.TUNNEL
                     await _tunnel(wire, self._parent, origin)
+                attempt.step = _Step.TLS
                 await self._secure(wire)
             except BaseException:
                 wire.abort()
                 raise
         return wire
 
-    async def _open_parent(self, parent: ParentProxy, origin: Origin, on_lost: Callable[[Wire], None]) -> Wire:
+    async def _open_parent(self, parent: ParentProxy, attempt: "_Attempt") -> Wire:
         try:
-            return await self._open(origin, await self._resolve(parent.origin), on_lost)
+            return await self._open(attempt, await self._resolve(parent.origin))
         except UpstreamError as error:
             raise parent.unreachable(error) from error
 
     async def _addresses(self, origin: Origin) -> Sequence[AddressInfo]:
+        """Judged at each use, wherever they come from: a name may be bound to another address any time."""
         infos = await self._resolve(origin)
         permitted = [info for info in infos if self._permitted(str(info[4][0]))]
         if not permitted:
@@ -85,19 +145,7 @@ class Dialer:
         literal = _literal(origin)
         if literal is not None:
             return [literal]
-        resolve = self._settings.resolve or _system_resolve
-        try:
-            infos = await resolve(origin.host, origin.port)
-        except (socket.gaierror, ValueError) as error:
-            # ValueError: names that cannot be encoded (IDNA).
-            reason = error.strerror if isinstance(error, socket.gaierror) else error
-            raise NameNotResolved(
-                f"The name {origin.host} could not be resolved: {reason}.",
-                advice="Check the spelling, and this machine's DNS.",
-            ) from error
-        if not infos:
-            raise NameNotResolved(f"The name {origin.host} has no address.")
-        return infos
+        return await self._names.addresses(origin.host, origin.port)
 
     def _permitted(self, address: str) -> bool:
         permit = self._settings.permit_address
@@ -116,18 +164,42 @@ class Dialer:
         if not self._permitted(address):
             raise _forbidden(host)
 
-    async def _open(self, origin: Origin, infos: Sequence[AddressInfo], on_lost: Callable[[Wire], None]) -> Wire:
+    async def _open(self, attempt: "_Attempt", infos: Sequence[AddressInfo]) -> Wire:
+        attempt.step = _Step.CONNECT
         loop = asyncio.get_running_loop()
         try:
-            sock = await aiohappyeyeballs.start_connection(infos, happy_eyeballs_delay=_HAPPY_EYEBALLS_DELAY_S)
+            sock = await self._connected(infos)
             try:
-                _, wire = await loop.create_connection(lambda: Wire(origin, on_lost), sock=sock)
+                _, wire = await loop.create_connection(lambda: Wire(attempt.origin, attempt.on_lost), sock=sock)
             except BaseException:
                 sock.close()
                 raise
         except (OSError, RuntimeError) as error:
-            raise _connect_failed(origin, error) from error
+            raise _connect_failed(attempt.origin, error) from error
         return wire
+
+    async def _connected(self, infos: Sequence[AddressInfo]) -> socket.socket:
+        """A socket to the first address that accepts (RFC 8305 §5)."""
+        tried: list[tuple[socket.socket, AddressInfo]] = []
+
+        def make(info: AddressInfo) -> socket.socket:
+            sock = socket.socket(*info[:3])
+            tried.append((sock, info))
+            return sock
+
+        try:
+            connected = await aiohappyeyeballs.start_connection(
+                self._routes.order(infos),
+                happy_eyeballs_delay=_HAPPY_EYEBALLS_DELAY_S,
+                interleave=0,
+                socket_factory=make,
+            )
+        except (OSError, RuntimeError):
+            self._routes.report([info for _, info in tried], None)
+            raise
+        winner = next(info for sock, info in tried if sock is connected)
+        self._routes.report([info for _, info in tried], winner)
+        return connected
 
     async def _secure(self, wire: Wire) -> None:
         origin = wire.origin
@@ -144,12 +216,13 @@ class Dialer:
         if transport is None:
             raise tls_failed(origin.authority, ConnectionResetError())
         wire.transport = transport
+        wire.secured = True
 
 
 async def _tunnel(wire: Wire, parent: ParentProxy, origin: Origin) -> None:
     """Ask the parent for a tunnel on a connection to it (RFC 9110 §9.3.6)."""
-    handshake = _Handshake(wire)
-    wire.holder = handshake
+    wire.holder = handshake = _Handshake(wire)
+    wire.receiver = handshake.answer
     wire.transport.write(parent.connect_request(origin))
     try:
         head = await handshake.answer.final_head(_ignore, wait=lambda: None)
@@ -158,7 +231,7 @@ async def _tunnel(wire: Wire, parent: ParentProxy, origin: Origin) -> None:
     except ResponseCutShort as error:
         raise parent.unreachable(error) from error
     finally:
-        wire.holder = None
+        wire.holder = wire.receiver = None
     if not 200 <= head.status < 300:  # noqa: PLR2004 - RFC 9110 §15.3 says it best
         raise parent.refused(origin, head.status, head.reason)
 
@@ -169,9 +242,6 @@ class _Handshake:
     def __init__(self, wire: Wire) -> None:
         self.answer = Incoming(wire, "CONNECT", lambda _: None, idle_timeout_s=_NEVER_S)
 
-    def data_received(self, data: bytes) -> None:
-        self.answer.data_received(data)
-
     def closed(self, error: Exception | None, *, cleanly: bool) -> None:
         self.answer.closed(error, cleanly=cleanly)
 
@@ -181,10 +251,6 @@ class _Handshake:
 
 async def _ignore(_: ResponseHead) -> None:
     pass
-
-
-async def _system_resolve(host: str, port: int) -> Sequence[AddressInfo]:
-    return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 def _literal(origin: Origin) -> AddressInfo | None:

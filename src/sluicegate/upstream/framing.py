@@ -1,14 +1,24 @@
 """What a response's head says about its body and its connection (RFC 9112 §6.3, §9.3)."""
 
-from sluicegate.core.http import FieldList, ResponseHead, connection_options, get_all
+from sluicegate.core.http import FieldList, ResponseHead, connection_options
 
 # Statuses are written as the RFC writes them.
 _SWITCHING_PROTOCOLS, _NO_CONTENT, _NOT_MODIFIED = 101, 204, 304
+_LENGTH_SIZE, _CODING_SIZE = len(b"content-length"), len(b"transfer-encoding")
 
 
-def field_value(fields: FieldList, name: bytes) -> bytes | None:
-    """The first line of a field (name in lower case), None without it. llhttp refuses repeated Content-Length."""
-    return next((value for key, value in fields if len(key) == len(name) and key.lower() == name), None)
+def framing_fields(fields: FieldList) -> tuple[bytes | None, list[bytes]]:
+    """The value of Content-Length, if there is one (llhttp refuses a second), and those of Transfer-Encoding."""
+    length: bytes | None = None
+    codings: list[bytes] = []
+    for name, value in fields:
+        # By their length alone nearly all names are told apart, without a copy in lower case.
+        size = len(name)
+        if size == _LENGTH_SIZE and name.lower() == b"content-length":
+            length = value
+        elif size == _CODING_SIZE and name.lower() == b"transfer-encoding":
+            codings.append(value)
+    return length, codings
 
 
 def section_size(fields: FieldList) -> int:
@@ -16,16 +26,15 @@ def section_size(fields: FieldList) -> int:
     return sum(len(name) + len(value) + 4 for name, value in fields)
 
 
-def framing_fault(head: ResponseHead, version: str) -> str:
-    """Why a final head that parses cannot be used all the same; empty if it can."""
-    if head.status == _SWITCHING_PROTOCOLS:
+def framing_fault(status: int, version: str, codings: list[bytes]) -> str:
+    """Why a final head that parses cannot be used all the same; empty if it can. `codings`: its Transfer-Encoding."""
+    if status == _SWITCHING_PROTOCOLS:
         return "it switches protocols without having been asked (101)"
-    if head.status < 100:  # noqa: PLR2004 - RFC 9110 §15: the first digit is a class from 1
-        return f"its status is {head.status}"
+    if status < 100:  # noqa: PLR2004 - RFC 9110 §15: the first digit is a class from 1
+        return f"its status is {status}"
     if version not in ("1.1", "1.0"):
         return f"its version is HTTP/{version}"
-    codings = get_all(head.fields, b"transfer-encoding")
-    if len(codings) > 1 or any(coding.lower() != b"chunked" for coding in codings):
+    if codings and (len(codings) > 1 or codings[0].lower() != b"chunked"):
         return "it has a transfer coding that was not asked for"
     return ""
 

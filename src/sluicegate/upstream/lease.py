@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sluicegate.core.http import RequestHead
 from sluicegate.core.ports import BodyReader, OnInterim
-from sluicegate.errors import BadRequest, ResponseCutShort, ResponseTimeout
+from sluicegate.errors import BadRequest, BodyTimeout, ResponseCutShort, ResponseTimeout, SendTimeout
 from sluicegate.upstream.parent import ParentProxy
 from sluicegate.upstream.request import request_head
 from sluicegate.upstream.response import Incoming, Response
@@ -66,9 +66,12 @@ class Lease:
     def _send(self, request: RequestHead, body: BodyReader | None) -> Incoming:
         if self._released or self._incoming is not None:
             raise RuntimeError("a leased connection carries one exchange")
-        extra = self._parent.fields if self._parent is not None else []
+        parent = self._parent
         try:
-            head = request_head(request, body, extra=extra, absolute=self._parent is not None)
+            if parent is None:
+                head = request_head(request, body)
+            else:
+                head = request_head(request, body, extra=parent.fields, absolute=True)
         except BadRequest:
             self.release()
             raise
@@ -79,7 +82,8 @@ class Lease:
             failure.untouched = True
             raise failure
         timeout_s = self._settings.idle_timeout_s
-        self._incoming = incoming = Incoming(wire, request.method, self._response_ended, idle_timeout_s=timeout_s)
+        incoming = Incoming(wire, request.method, self._response_ended, idle_timeout_s=timeout_s)
+        self._incoming = wire.receiver = incoming
         wire.holder = self
         wire.carried = True
         wire.transport.write(head)
@@ -89,20 +93,18 @@ class Lease:
 
     # The connection's holder.
 
-    def data_received(self, data: bytes) -> None:
-        if self._incoming is not None:
-            self._incoming.data_received(data)
-
     def closed(self, error: Exception | None, *, cleanly: bool) -> None:
         if self._incoming is not None:
             self._incoming.closed(error, cleanly=cleanly)
         self._finish(reusable=False)
 
     def check(self, now: float) -> None:
-        if self._incoming is not None and self._incoming.due <= now:
-            self._abandon(ResponseTimeout(f"{self._wire.origin.authority} did not send {self._incoming.owed} in time."))
-        elif self._upload is not None and self._upload.running and self._upload.due <= now:
-            self._abandon(ResponseTimeout(f"{self._wire.origin.authority} stopped taking the request's body."))
+        incoming, upload = self._incoming, self._upload
+        if incoming is not None and incoming.due <= now:
+            kind = ResponseTimeout if incoming.head is None else BodyTimeout
+            self._abandon(kind(f"{self._wire.origin.authority} did not send {incoming.owed} in time."))
+        elif upload is not None and upload.running and upload.due <= now:
+            self._abandon(SendTimeout(f"{self._wire.origin.authority} stopped taking the request's body."))
 
     # The two halves.
 
@@ -141,7 +143,7 @@ class Lease:
         if self._upload is not None and not self._upload.complete:
             self._upload.stop()
             reusable = False
-        self._wire.holder = None
+        self._wire.holder = self._wire.receiver = None
         # The response knows us, too: without this, each exchange would be a circle for the garbage collector.
         self._incoming = None
         if reusable:

@@ -1,19 +1,21 @@
 """The pool: connections to origins, shared by all clients.
 
-Every open connection is in `_wires`; the idle ones are also in `_idle`, by origin, the last one used on top. `_queue`
-holds the same idle ones, the longest idle first. One timer looks after all of them.
+Every open connection is in `_wires` and on the shelf of its origin; `_room` bounds how many there are. One timer looks
+after all of them.
 """
 
 import asyncio
-from collections import Counter, OrderedDict
 from dataclasses import dataclass, replace
 
 from sluicegate.core.http import Origin
 from sluicegate.errors import ConfigError, ConnectRefused, Problem
 from sluicegate.upstream.dial import Dialer
 from sluicegate.upstream.lease import Lease
+from sluicegate.upstream.memory import keep_freed_memory
 from sluicegate.upstream.parent import ParentProxy
+from sluicegate.upstream.room import Room
 from sluicegate.upstream.settings import UpstreamPoolSettings
+from sluicegate.upstream.shelves import Shelves
 from sluicegate.upstream.tls import ResumingContext, client_context
 from sluicegate.upstream.wire import Wire
 
@@ -31,6 +33,18 @@ class OriginStats:
     in_use: int
 
 
+@dataclass(slots=True)
+class PoolTotals:
+    """What the pool has done since it was made."""
+
+    dialled: int = 0
+    """Connections that were opened."""
+    failed: int = 0
+    """Connections that could not be opened."""
+    reused: int = 0
+    """How often a connection was handed out again."""
+
+
 class Pool:
     """Connections to origins over HTTP/1.1; see `ports.UpstreamPool`. Belongs to one event loop.
 
@@ -39,37 +53,45 @@ class Pool:
     """
 
     def __init__(self, settings: UpstreamPoolSettings | None = None) -> None:
+        self.totals = PoolTotals()
         self._settings = settings or UpstreamPoolSettings()
         self._parent = _parent(self._settings.parent_proxy)
         self._tls = self._settings.tls or client_context()
         self._dialer = Dialer(self._settings, self._tls, self._parent)
         self._wires: set[Wire] = set()
-        self._idle: dict[Origin, list[Wire]] = {}
-        self._queue: OrderedDict[Wire, None] = OrderedDict()
+        self._shelves = Shelves()
+        self._room = Room(
+            self._settings.max_connections, take=self._shelves.take, give=self.checkin, retire=self._retire_oldest
+        )
         self._timer: asyncio.TimerHandle | None = None
         self._interval_s = _sweep_interval(self._settings)
         self._closed = False
         self._emptied = asyncio.Event()
+        keep_freed_memory()
 
     def configure(self, settings: UpstreamPoolSettings) -> None:
         """Use other settings from now on; connections that are open keep the time-outs they were opened with.
 
-        The parent proxy and the trusted roots stay those of the start.
+        The parent proxy, the trusted roots and the resolver stay those of the start.
         """
         self._settings = replace(settings, parent_proxy=self._settings.parent_proxy, tls=self._settings.tls)
-        self._dialer = Dialer(self._settings, self._tls, self._parent)
+        self._dialer.configure(self._settings)
         self._interval_s = _sweep_interval(self._settings)
+        self._room.limit = settings.max_connections
+        self._room.admit()
 
     async def connect(self, origin: Origin, *, fresh: bool = False) -> Lease:
-        self._refuse_if_closed()
+        if self._closed:
+            raise _shutting_down()
         wire = None if fresh else self._checkout(origin)
         if wire is None:
-            wire = await self._dialer.dial(origin, self._forget)
-            self._adopt(wire)
+            wire = await self._opened(origin, fresh=fresh)
         return Lease(wire, self, self._settings, self._parent)
 
     async def aclose(self) -> None:
         self._closed = True
+        self._room.close(_shutting_down)
+        self._dialer.close()
         for wire in self._wires:
             wire.abort()
         while self._wires:
@@ -79,67 +101,89 @@ class Pool:
 
     def stats(self) -> dict[Origin, OriginStats]:
         """The connections that are open now, by origin."""
-        total = Counter(wire.origin for wire in self._wires)
-        idle = {origin: len(self._idle.get(origin, ())) for origin in total}
-        return {origin: OriginStats(count, idle[origin], count - idle[origin]) for origin, count in total.items()}
+        return {
+            shelf.origin: OriginStats(shelf.open, len(shelf.idle), shelf.open - len(shelf.idle))
+            for shelf in self._shelves
+        }
+
+    @property
+    def waiting(self) -> int:
+        """How many wait until a connection may be opened."""
+        return self._room.waiting
 
     def checkin(self, wire: Wire) -> None:
         """Keep a connection for the next exchange with its origin, or close it if it is of no more use."""
         if self._closed or not wire.usable:
             wire.abort()
             return
-        if wire.carried and isinstance(self._tls, ResumingContext) and (secured := wire.ssl_object) is not None:
-            self._tls.remember(secured)
-        stack = self._idle.setdefault(wire.origin, [])
-        stack.append(wire)
-        self._queue[wire] = None
+        if wire.secured and wire.carried and not wire.remembered:
+            self._remember_session(wire)
         wire.idle_since = asyncio.get_running_loop().time()
-        if len(stack) > self._settings.max_idle_per_origin:
-            self._retire(stack[0])
-        if len(self._queue) > self._settings.max_idle:
-            self._retire(next(iter(self._queue)))
+        self._shelves.put(wire)
+        if len(wire.shelf.idle) > self._settings.max_idle_per_origin:
+            self._retire(wire.shelf.idle[0])
+        if self._shelves.idle > self._settings.max_idle:
+            self._retire_oldest()
+        if self._room.waiting:
+            self._room.admit()
 
     def _checkout(self, origin: Origin) -> Wire | None:
-        while (stack := self._idle.get(origin)) is not None:
-            wire = stack[-1]
-            self._no_longer_idle(wire)
+        while (wire := self._shelves.take(origin)) is not None:
             if wire.usable:
+                self.totals.reused += wire.carried
                 return wire
             wire.abort()
         return None
 
-    def _adopt(self, wire: Wire) -> None:
+    async def _opened(self, origin: Origin, *, fresh: bool) -> Wire:
+        """A new connection, or one that became idle while there was no room for a new one."""
+        wire = await self._room.enter(origin, fresh=fresh)
+        if wire is not None:
+            self.totals.reused += wire.carried
+            return wire
         try:
-            self._refuse_if_closed()
-        except ConnectRefused:
-            wire.abort()
+            wire = await self._dialer.dial(origin, self._forget)
+            if self._closed:
+                wire.abort()
+                raise _shutting_down()
+        except BaseException as error:
+            self.totals.failed += isinstance(error, Exception)
+            self._room.leave()
             raise
-        if not wire.lost:
-            self._wires.add(wire)
+        self.totals.dialled += 1
+        self._wires.add(wire)
+        self._shelves.add(wire)
+        if wire.lost:
+            self._forget(wire)
+        else:
             self._start_timer()
+        return wire
 
-    def _refuse_if_closed(self) -> None:
-        if self._closed:
-            raise ConnectRefused("The proxy is shutting down and opens no more connections.")
+    def _remember_session(self, wire: Wire) -> None:
+        secured = wire.ssl_object
+        if isinstance(self._tls, ResumingContext) and secured is not None:
+            wire.remembered = self._tls.remember(secured)
 
     def _forget(self, wire: Wire) -> None:
-        self._no_longer_idle(wire)
-        self._wires.discard(wire)
+        """A connection is gone. One that was lost before it was counted is told of again when it is."""
+        if wire not in self._wires:
+            return
+        self._wires.remove(wire)
+        self._shelves.remove(wire)
         if not self._wires:
             self._emptied.set()
+        self._room.leave()
 
     def _retire(self, wire: Wire) -> None:
-        self._no_longer_idle(wire)
+        self._shelves.discard(wire)
         wire.abort()
 
-    def _no_longer_idle(self, wire: Wire) -> None:
-        if wire not in self._queue:
-            return
-        del self._queue[wire]
-        stack = self._idle[wire.origin]
-        stack.remove(wire)
-        if not stack:
-            del self._idle[wire.origin]
+    def _retire_oldest(self) -> bool:
+        oldest = self._shelves.oldest
+        if oldest is None:
+            return False
+        self._retire(oldest)
+        return True
 
     def _start_timer(self) -> None:
         if self._timer is None:
@@ -153,13 +197,17 @@ class Pool:
     def _sweep(self) -> None:
         self._timer = None
         now = asyncio.get_running_loop().time()
-        while self._queue and (oldest := next(iter(self._queue))).idle_since + self._settings.keepalive_s <= now:
+        while (oldest := self._shelves.oldest) is not None and oldest.idle_since + self._settings.keepalive_s <= now:
             self._retire(oldest)
         for wire in list(self._wires):
             if wire.holder is not None:
                 wire.holder.check(now)
         if self._wires:
             self._start_timer()
+
+
+def _shutting_down() -> ConnectRefused:
+    return ConnectRefused("The proxy is shutting down and opens no more connections.")
 
 
 def _parent(url: str | None) -> ParentProxy | None:

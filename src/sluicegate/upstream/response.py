@@ -1,7 +1,7 @@
 """A response as it comes in: bytes from the wire on one side, a head and a body to read on the other (RFC 9112 §6).
 
-llhttp parses heads and chunks. Bodies framed by Content-Length or by the end of the connection do not go through it:
-pieces from the wire are handed on uncopied.
+llhttp parses heads and chunks, but for plain heads that come in one read. Bodies framed by Content-Length or by the end
+of the connection do not go through it: pieces from the wire are handed on uncopied.
 """
 
 import asyncio
@@ -16,12 +16,15 @@ import httptools
 from sluicegate.core.http import FieldList, ResponseHead
 from sluicegate.core.ports import BodyReader, OnInterim
 from sluicegate.errors import ResponseCutShort, ResponseMalformed
-from sluicegate.upstream.framing import bodyless, field_value, framing_fault, persistent, section_size
+from sluicegate.upstream.framing import bodyless, framing_fault, framing_fields, persistent, section_size
+from sluicegate.upstream.plain import plain_head
 
 MAX_HEAD = 256 * 1024
 """Bytes of header sections before the final response's body, 1xx included."""
 HIGH_WATER = 256 * 1024
-"""Bytes of a body that wait for their reader before the wire is paused."""
+"""Bytes of a body that wait for their reader before the wire is paused. One more read of the loop may come on top."""
+ENOUGH = 192 * 1024
+"""Bytes from which on a piece is handed to its reader as it came."""
 
 
 class Wire(Protocol):
@@ -97,7 +100,7 @@ class Incoming:
         self._method = method
         self._on_end = on_end
         self._idle_timeout_s = idle_timeout_s
-        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser | None = None
         self._phase = _Phase.HEAD
         self._reason = b""
         self._fields: FieldList = []
@@ -117,14 +120,14 @@ class Incoming:
 
     async def final_head(self, on_interim: OnInterim, *, wait: Callable[[], float | None]) -> ResponseHead:
         """The final head, after telling `on_interim` of each 1xx. `wait()` is the time it may take from now on."""
-        while True:
+        while self.head is None or self._interims:
             while self._interims:
                 await on_interim(self._interims.pop(0))
-            if self.head is not None:
-                return self.head
-            if self._error is not None:
+            if self._error is not None and self.head is None:
                 raise self._error
-            await self._wait("the head of its response", wait())
+            if self.head is None:
+                await self._wait("the head of its response", wait())
+        return self.head
 
     async def read(self) -> bytes:
         while not self._pieces:
@@ -133,11 +136,9 @@ class Incoming:
             if self._error is not None:
                 raise self._error
             await self._wait("the next piece of its response", self._idle_timeout_s)
-        pieces = self._pieces
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        self._size = 0
-        if self._paused:
+        data = self._pieces.pop() if len(self._pieces) == 1 else self._joined()
+        self._size -= len(data)
+        if self._paused and self._size <= HIGH_WATER // 2:
             self._paused = False
             self._wire.resume_reading()
         return data
@@ -168,17 +169,20 @@ class Incoming:
     # What the connection calls.
 
     def data_received(self, data: bytes) -> None:
-        self._touched = True
-        match self._phase:
-            case _Phase.COUNTED:
-                self._counted(data)
-            case _Phase.UNTIL_CLOSE:
-                self._append(data)
-            case _Phase.HEAD | _Phase.CHUNKED:
+        phase = self._phase
+        if phase is _Phase.COUNTED:
+            self._counted(data)
+        elif phase is _Phase.HEAD:
+            if self._touched or not self._begin_plainly(data):
                 self._parse(data)
-            case _Phase.COMPLETE | _Phase.FAILED:
-                return
-        if self.complete:
+            self._touched = True
+        elif phase is _Phase.CHUNKED:
+            self._parse(data)
+        elif phase is _Phase.UNTIL_CLOSE:
+            self._append(data)
+        else:
+            return
+        if self._phase is _Phase.COMPLETE:
             self._complete(clean=self._keep_alive and not self._surplus)
         elif self._size > HIGH_WATER and not self._paused:
             self._paused = True
@@ -270,7 +274,7 @@ class Incoming:
     def _parse(self, data: bytes) -> None:
         parser = self._parser
         if parser is None:
-            return
+            self._parser = parser = httptools.HttpResponseParser(self)
         size = self._size
         self._field_bytes += len(data)
         try:
@@ -287,9 +291,30 @@ class Incoming:
             # Headers, trailers or chunk extensions without end.
             self.fail(_too_large())
 
+    def _begin_plainly(self, data: bytes) -> bool:
+        """Take the head, and what there is of the body, without the parser. False if that cannot be done."""
+        plain = plain_head(data)
+        if plain is None:
+            return False
+        status, reason, fields, length, end = plain
+        if end > MAX_HEAD:
+            return False
+        if bodyless(self._method, status):
+            self.length = 0
+        elif length is None:
+            return False
+        else:
+            self.length = self._left = length
+        self.head = ResponseHead(status, reason, fields)
+        self._keep_alive = True
+        self._phase = _Phase.COUNTED
+        self._counted(data[end:])
+        return True
+
     def _begin_body(self, head: ResponseHead, parser: httptools.HttpResponseParser) -> None:
         version = parser.get_http_version()
-        if fault := framing_fault(head, version):
+        length, codings = framing_fields(head.fields)
+        if fault := framing_fault(head.status, version, codings):
             self.fail(ResponseMalformed(f"The origin's answer cannot be used: {fault}."))
             return
         if self._field_bytes > MAX_HEAD and section_size(head.fields) > MAX_HEAD:
@@ -303,10 +328,10 @@ class Incoming:
             self._keep_alive = persistent(head, version)
             self.length = 0
             self._phase = _Phase.COMPLETE
-        elif (length := field_value(head.fields, b"content-length")) is not None:
+        elif length is not None:
             self.length = self._left = int(length)
             self._phase = _Phase.COUNTED
-        elif field_value(head.fields, b"transfer-encoding") is not None:
+        elif codings:
             self._phase = _Phase.CHUNKED
         else:
             self._phase = _Phase.UNTIL_CLOSE
@@ -315,10 +340,26 @@ class Incoming:
         if len(data) > self._left:
             data = data[: self._left]
             self._surplus = True
-        self._left -= len(data)
-        self._append(data)
+        if data:
+            self._left -= len(data)
+            self._append(data)
         if self._left == 0:
             self._phase = _Phase.COMPLETE
+
+    def _joined(self) -> bytes:
+        """The first pieces as one of at least `ENOUGH` bytes, if that much is there.
+
+        A piece for itself costs its readers more than a copy of some kilobytes, and less than one of many.
+        """
+        size = count = 0
+        for piece in self._pieces:
+            size += len(piece)
+            count += 1
+            if size >= ENOUGH:
+                break
+        data = b"".join(self._pieces[:count])
+        del self._pieces[:count]
+        return data
 
     def _append(self, data: bytes) -> None:
         self._pieces.append(data)

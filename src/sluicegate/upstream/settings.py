@@ -28,6 +28,10 @@ class UpstreamPoolSettings:
     """Between two pieces of a body, in either direction, while it is the origin's turn."""
     keepalive_s: float = 30.0
     """How long an idle connection is kept."""
+    dns_cache_s: float = 30.0
+    """How long a name's addresses are used before it is resolved again."""
+    max_connections: int = 1000
+    """Open to all origins together, or being opened; who needs one more waits."""
     max_idle_per_origin: int = 16
     max_idle: int = 512
     tls: ssl.SSLContext | None = None

@@ -7,7 +7,7 @@ from typing import Self
 
 import certifi
 
-from sluicegate.errors import ConfigError, Problem, TlsFailed
+from sluicegate.errors import ConfigError, Problem, TlsFailed, TlsProtocolFailed
 
 _MAX_SESSIONS = 1_000
 
@@ -37,14 +37,19 @@ class ResumingContext(ssl.SSLContext):
             session = self._sessions.get(server_hostname)
         return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
 
-    def remember(self, connection: ssl.SSLObject) -> None:
-        """Keep the session of a connection that has carried an exchange (tickets come after the handshake)."""
+    def remember(self, connection: ssl.SSLObject) -> bool:
+        """Keep the session of a connection that has carried an exchange (tickets come after the handshake).
+
+        False if there is none that can be resumed.
+        """
         host, session = connection.server_hostname, connection.session
-        if host is not None and session is not None and session.has_ticket:
-            self._sessions[host] = session
-            self._sessions.move_to_end(host)
-            if len(self._sessions) > _MAX_SESSIONS:
-                self._sessions.popitem(last=False)
+        if host is None or session is None or not session.has_ticket:
+            return False
+        self._sessions[host] = session
+        self._sessions.move_to_end(host)
+        if len(self._sessions) > _MAX_SESSIONS:
+            self._sessions.popitem(last=False)
+        return True
 
 
 def client_context(upstream_ca: Path | None = None) -> ssl.SSLContext:
@@ -113,8 +118,8 @@ def tls_failed(place: str, error: OSError) -> TlsFailed:
         )
         return TlsFailed(f"{place} is not trusted: {why}.", advice=advice)
     if isinstance(error, ssl.SSLError) and _is_no_tls(error):
-        return TlsFailed(f"{place} does not speak TLS on this port.", advice="Try http:// instead of https://.")
+        return TlsProtocolFailed(f"{place} does not speak TLS on this port.", advice="Try http:// instead of https://.")
     if isinstance(error, ssl.SSLError) and error.reason is not None:
         why = error.reason.replace("_", " ").lower()
-        return TlsFailed(f"The TLS handshake with {place} failed: {why}.")
-    return TlsFailed(f"{place} closed the connection during the TLS handshake.")
+        return TlsProtocolFailed(f"The TLS handshake with {place} failed: {why}.")
+    return TlsProtocolFailed(f"{place} closed the connection during the TLS handshake.")

@@ -9,11 +9,15 @@ from sluicegate.core.http import Origin
 from sluicegate.upstream.tls import ended_cleanly
 
 
-class Holder(Protocol):
-    """Who uses the connection at the moment."""
+class Receiver(Protocol):
+    """Where bytes from the origin go."""
 
     def data_received(self, data: bytes) -> None:
         """The origin sent something."""
+
+
+class Holder(Protocol):
+    """Who uses the connection at the moment."""
 
     def closed(self, error: Exception | None, *, cleanly: bool) -> None:
         """The connection is gone; `cleanly` if the origin ended it on purpose, as far as can be told."""
@@ -22,18 +26,39 @@ class Holder(Protocol):
         """Give up what is overdue (`now` on the loop's clock)."""
 
 
+class Shelf:
+    """The connections of one origin."""
+
+    __slots__ = ("idle", "open", "origin")
+
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+        self.open = 0
+        """How many there are."""
+        self.idle: list[Wire] = []
+        """Those without an exchange, the one used last at the end."""
+
+
 class Wire(asyncio.Protocol):
     """A connection, held by one exchange at a time or by nobody. `on_lost` is called once, when it is gone."""
+
+    shelf: Shelf
 
     def __init__(self, origin: Origin, on_lost: Callable[["Wire"], None]) -> None:
         self.origin = origin
         self.holder: Holder | None = None
+        self.receiver: Receiver | None = None
+        """Who is given the bytes; without one they cost the connection."""
         self.usable = True
         """False once the origin has closed it or sent bytes nobody asked for."""
         self.lost = False
         self.carried = False
         """It has carried an exchange."""
         self.idle_since = 0.0
+        self.secured = False
+        """TLS is done."""
+        self.remembered = False
+        """Its TLS session is kept for later connections."""
         self.transport: asyncio.Transport
         self._on_lost = on_lost
         self._ended = False
@@ -43,10 +68,11 @@ class Wire(asyncio.Protocol):
         self.transport = transport  # type: ignore[assignment]  # a stream transport, as the protocol is for streams
 
     def data_received(self, data: bytes) -> None:
-        if self.holder is None:
+        receiver = self.receiver
+        if receiver is None:
             self.abort()
         else:
-            self.holder.data_received(data)
+            receiver.data_received(data)
 
     def eof_received(self) -> None:
         self.usable = False

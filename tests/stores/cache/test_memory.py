@@ -1,59 +1,79 @@
+from dataclasses import replace
+
+import pytest
+
+from sluicegate.errors import CacheStoreError
 from sluicegate.stores.cache.memory import MemoryCacheStore
-from support.cache_entries import KEY, body_of, entry, put
-from support.messages import Body, read_all
+from support.cache_entries import KEY, entry
+from support.cache_stores import MIB, keep
+from support.messages import fields
 
 
-async def test_the_least_recently_read_goes_first():
+async def test_memory_always_knows_without_waiting():
+    store = MemoryCacheStore()
+
+    assert store.recall(KEY) == []
+    kept = await keep(store, b"x")
+    assert store.recall(KEY) == [kept]
+    await store.remove(kept.id)
+    assert store.recall(KEY) == []
+
+
+async def test_a_recall_counts_as_a_use():
     store = MemoryCacheStore(max_size=40_000)
-    first = await put(store, b"a" * 10_000, key="first")
-    await put(store, b"b" * 10_000, key="second")
-    await body_of(store, first)
+    await keep(store, b"a" * 10_000, key="first")
+    await keep(store, b"b" * 10_000, key="second")
+    store.recall("first")
 
-    await put(store, b"c" * 10_000, key="third")
-    await put(store, b"d" * 10_000, key="fourth")
+    await keep(store, b"c" * 10_000, key="third")
+    await keep(store, b"d" * 10_000, key="fourth")
 
-    assert [len(await store.entries(key)) for key in ("first", "second", "third", "fourth")] == [1, 0, 1, 1]
+    assert [len(store.recall(key)) for key in ("first", "second", "third", "fourth")] == [1, 0, 1, 1]
+
+
+async def test_bodies_are_at_hand_up_to_a_size_beyond_which_they_are_read_in_pieces():
+    store = MemoryCacheStore()
+    small, large = await keep(store, *[b"x" * 1000] * 10), await keep(store, *[b"y" * 100_000] * 11)
+
+    assert store.body_at_hand(small) == b"x" * 10_000
+    assert store.body_at_hand(large) is None
 
 
 async def test_bodies_under_way_count_against_the_bound():
     store = MemoryCacheStore(max_size=40_000)
-    readers = [await store.store(KEY, entry(), Body(*[b"x" * 10_000] * 3)) for _ in range(5)]
+    writers = [store.begin(KEY, entry(), None) for _ in range(5)]
     for _ in range(3):
-        for reader in readers:
-            await reader.read()
+        for writer in writers:
+            await writer.write(b"x" * 10_000)
             assert store.stats()[1] <= 40_000
 
     assert store.stats()[1] >= 30_000
-    for reader in readers:
-        await reader.aclose()
+    for writer in writers:
+        await writer.aclose()
     assert store.stats() == (0, 0)
 
 
-async def test_an_evicted_body_is_read_to_its_end():
-    store = MemoryCacheStore(max_size=40_000)
-    stored = await put(store, *[b"x" * 10_000] * 3)
-    reader = await store.open_body(stored)
-    begun = await reader.read()
+async def test_a_longer_head_counts_too():
+    store = MemoryCacheStore(max_size=MIB)
+    kept = await keep(store, b"x")
+    before = store.stats()[1]
 
-    await put(store, b"y" * 30_000, key="other")
+    await store.freshen(replace(kept, response=replace(kept.response, fields=fields(f"New: {'x' * 10_000}"))))
 
-    assert await store.entries(KEY) == []
-    assert begun + await read_all(reader) == b"x" * 30_000
+    assert store.stats()[1] >= before + 9_000
+    await store.remove(kept.id)
+    assert store.stats() == (0, 0)
 
 
-async def test_a_smaller_bound_evicts_at_once():
+async def test_closing_in_the_middle_of_a_body_ends_the_storing():
     store = MemoryCacheStore()
-    await put(store, b"x" * 100_000)
+    writer = store.begin(KEY, entry(), None)
+    await writer.write(b"x")
 
-    await store.set_max_size(50_000)
+    await store.aclose()
 
+    assert not await writer.write(b"y")
+    with pytest.raises(CacheStoreError):
+        await writer.read(0)
     assert store.stats() == (0, 0)
-
-
-async def test_many_small_entries_are_bounded_too():
-    store = MemoryCacheStore(max_size=100_000)
-    for number in range(200):
-        await put(store, b"", key=str(number))
-
-    assert store.stats()[0] < 100
-    assert store.stats()[1] <= 100_000
+    assert store.begin(KEY, entry(), None) is None

@@ -14,6 +14,16 @@ that lateness does not add up, and too little for a burst; a schedule that lags 
 A rate of more than `LOG_MAX` keeps no log. Its schedule alone keeps it (GCRA with a burst of one): with a credit C and
 permits planned S apart, N+1 permits span at least N·S - C, so S = (W + C) / N is enough.
 
+A **block** is several permits reserved in one step, to be used before a lease of some milliseconds ends; it makes a fast
+limit cheap to keep. Its permits are in the log from the reservation on, with the time of the lease's end: the latest
+moment at which one may be used. No recorded time is earlier than the one before it. The log stays exact: of the sends in
+an interval of length W take the one with the highest number k, admitted at t_k and sent at s_k >= t_k. Were there more
+than N, one of them, j, would have a number of at most k-N. Its recorded time is not before its send, s_j >= s_k - W, nor
+after the recorded time of number k-N; so number k-N was recorded at t_k - W or later, and k was not admitted. For a rate
+kept by its schedule alone, a permit of a block is sent at most a lease before or after the time planned for it, so its
+span is two leases longer. Unused permits may be taken back while they are the newest in the log: nothing was decided
+above them. Inside a block permits are not paced: it holds a hundredth of each window, and lasts half a hundredth.
+
 Times are seconds on one clock that never jumps. The caller keeps the log and the `State`; this module keeps nothing.
 """
 
@@ -21,7 +31,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from sluicegate.core.limits.model import Limit, Rate
 from sluicegate.core.limits.rates import format_rate
@@ -31,6 +41,11 @@ GUARD = 0.01
 GUARD_MAX_S = 0.05
 CATCH_UP_S = 0.02
 LOG_MAX = 300_000
+LEASE_MAX_S = 0.005
+_LEASE_MIN_S = 0.0005
+_LEASE_PARTS = 200
+_BLOCK_PARTS = 100
+"""The shares of a window that a lease may last, and of its permits that a block may hold."""
 _ROUNDING = 1e-6
 """A schedule is a sum of spacings, which rounds; the last permit of a burst must not fail for that."""
 
@@ -44,6 +59,8 @@ class Verdict:
 
     wait_s: float = 0.0
     rate: Rate | None = None
+    free: int = 0
+    """So many more were free at that moment, at least: a hint, for others may take them."""
 
     @property
     def admitted(self) -> bool:
@@ -77,7 +94,7 @@ class Window:
     span_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """A limit made ready for deciding."""
 
@@ -87,6 +104,15 @@ class Plan:
     spent, its log says so. A rate that is kept by its schedule alone must pace, of course."""
     spacing_s: float
     idle_credit_s: float
+    block: int = 1
+    """The most permits that may be reserved at once."""
+    lease_s: float = 0.0
+    """How long reserved permits may be used."""
+
+    @cached_property
+    def looks(self) -> tuple[int, ...]:
+        """Which of the newest permits `decide` and `free` look at: a store can fetch them in one go."""
+        return tuple(sorted({n for window in self.windows for n in (window.count, (window.count + 1) // 2)}))
 
     @property
     def keep_s(self) -> float:
@@ -97,30 +123,39 @@ class Plan:
         """When the pace allows the next permit; a schedule made for a slower limit does not outlive it."""
         return min(state.due, state.last + self.spacing_s)
 
-    def after(self, state: State, now: float, *, queued: bool) -> State:
-        """The state once a permit was given at `now`."""
+    def planned(self, state: State, now: float, *, queued: bool) -> float:
+        """The place in the schedule of a permit given at `now`."""
         due = self.due(state)
         if queued:
-            planned = due if now - due <= CATCH_UP_S else now
-        else:
-            planned = max(due, now - self.idle_credit_s)
-        return State(last=now, due=planned + self.spacing_s)
+            return due if now - due <= CATCH_UP_S else now
+        return max(due, now - self.idle_credit_s)
+
+    def after(self, state: State, now: float, *, queued: bool, count: int = 1) -> State:
+        """The state once `count` permits were given at `now`. `last` is the time to record them with."""
+        last = now if count == 1 else now + self.lease_s
+        return State(max(last, state.last), self.planned(state, now, queued=queued) + count * self.spacing_s)
 
 
 @lru_cache(maxsize=4096)
 def plan(limit: Limit) -> Plan:
     """The plan that keeps `limit`, which has at least one rate."""
-    paces = {rate: _span_s(rate) / rate.count for rate in limit.rates}
+    lease_s = min(LEASE_MAX_S, *(rate.window_s / _LEASE_PARTS for rate in limit.rates))
+    block = min(rate.count for rate in limit.rates) // _BLOCK_PARTS
+    if block < 2 or lease_s < _LEASE_MIN_S:  # noqa: PLR2004 - a block of one is none
+        block, lease_s = 1, 0.0
+    paces = {rate: _span_s(rate, lease_s) / rate.count for rate in limit.rates}
     logged = [rate for rate in limit.rates if not _scheduled(rate)]
     scheduled = [rate for rate in limit.rates if _scheduled(rate)]
     fastest = min(logged, key=paces.__getitem__, default=None)
     pacer = max([*scheduled, *([fastest] if fastest is not None else [])], key=paces.__getitem__)
     burst = 1 if scheduled else limit.burst or pacer.count
     return Plan(
-        windows=tuple(Window(rate, rate.count, _span_s(rate)) for rate in logged),
+        windows=tuple(Window(rate, rate.count, _span_s(rate, lease_s)) for rate in logged),
         pacer=pacer,
         spacing_s=paces[pacer],
         idle_credit_s=(burst - 1) * paces[pacer] * (1 + _ROUNDING),
+        block=block,
+        lease_s=lease_s,
     )
 
 
@@ -128,19 +163,51 @@ def _scheduled(rate: Rate) -> bool:
     return rate.count > LOG_MAX
 
 
-def _span_s(rate: Rate) -> float:
+def _span_s(rate: Rate, lease_s: float) -> float:
     span_s = rate.window_s + min(rate.window_s * GUARD, GUARD_MAX_S)
-    return span_s + CATCH_UP_S if _scheduled(rate) else span_s
+    return span_s + CATCH_UP_S + 2 * lease_s if _scheduled(rate) else span_s
 
 
 def decide(plan: Plan, nth: Nth, state: State, now: float) -> Verdict:
-    """Whether a permit may be given at `now`. The caller then appends `now` to the log and keeps `plan.after(...)`."""
+    """Whether a permit may be given at `now`. The caller then keeps `plan.after(...)` and logs its `last`."""
     ready, rate = plan.due(state), plan.pacer
     for window in plan.windows:
         oldest = nth(window.count)
         if oldest is not None and oldest + window.span_s > ready:
             ready, rate = oldest + window.span_s, window.rate
     return ADMITTED if ready <= now else Verdict(ready - now, rate)
+
+
+def free(plan: Plan, nth: Nth, state: State, now: float, *, queued: bool) -> int:
+    """How many permits are free at `now`, the one that was just admitted included; at least, as it looks only once.
+
+    Of a window that is at least half empty that half is counted, of others nothing more.
+    """
+    return min(_paced(plan, state, now, queued=queued), *(_half(window, nth, now) for window in plan.windows), LOG_MAX)
+
+
+def fits(plan: Plan, nth: Nth, state: State, now: float, count: int, *, queued: bool) -> bool:
+    """Whether `count` permits may be reserved at `now`, where one was admitted."""
+    return count <= _paced(plan, state, now, queued=queued) and all(
+        count <= window.count and _expired(window, nth(window.count - count + 1), now) for window in plan.windows
+    )
+
+
+def _paced(plan: Plan, state: State, now: float, *, queued: bool) -> int:
+    """How many the schedule allows: those due, and, unless a queue stands, those due before a lease ends."""
+    if not plan.spacing_s:
+        return LOG_MAX
+    until = now if queued else now + plan.lease_s
+    return 1 + max(0, int((until - plan.planned(state, now, queued=queued)) / plan.spacing_s))
+
+
+def _half(window: Window, nth: Nth, now: float) -> int:
+    middle = (window.count + 1) // 2
+    return window.count - middle + 1 if _expired(window, nth(middle), now) else 1
+
+
+def _expired(window: Window, at: float | None, now: float) -> bool:
+    return at is None or at + window.span_s <= now
 
 
 def predict(plan: Plan, nth: Nth, state: State, now: float, ahead: int) -> float:

@@ -1,41 +1,29 @@
 """The cache in this process's memory: bounded in bytes, the least recently used goes first, gone with the process."""
 
 import uuid
-from collections import OrderedDict, defaultdict
-from dataclasses import dataclass, field, replace
+from collections import OrderedDict
+from dataclasses import dataclass, replace
 
+from sluicegate.core.caching.decisions import Span
 from sluicegate.core.caching.entry import StoredEntry
-from sluicegate.core.http import FieldList
-from sluicegate.core.ports import BodyReader
+from sluicegate.core.ports import BodyReader, EntryWriter
 from sluicegate.errors import CacheStoreError
+from sluicegate.stores.cache.pieces import Pieces, PiecesBody
 from sluicegate.stores.cache.tee import TeeReader
 
 DEFAULT_MAX_SIZE = 256 * 1024 * 1024
+_AT_HAND = 1024 * 1024
+"""Bodies up to here are kept in one piece, so that they can be answered with at once."""
 _OBJECT_OVERHEAD = 1024
 """What an entry costs beside its bytes: Python objects, indexes (rounded up)."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Held:
     key: str
     entry: StoredEntry
+    body: Pieces
     size: int
-    pieces: list[bytes] = field(default_factory=list)
-
-
-class MemoryBody:
-    """A body read from pieces in memory. Eviction meanwhile does not touch it: it holds the pieces itself."""
-
-    def __init__(self, pieces: list[bytes]) -> None:
-        self.length: int | None = sum(map(len, pieces))
-        self.trailers: FieldList = []
-        self._pieces = iter(pieces)
-
-    async def read(self) -> bytes:
-        return next(self._pieces, b"")
-
-    async def aclose(self) -> None:
-        self._pieces = iter(())
 
 
 class MemoryCacheStore:
@@ -48,62 +36,80 @@ class MemoryCacheStore:
         self._max_size = max_size
         self._max_entry_size = max_entry_size
         self._held: OrderedDict[str, _Held] = OrderedDict()
-        self._by_key: defaultdict[str, list[str]] = defaultdict(list)
+        self._by_key: dict[str, list[_Held]] = {}
         self._used = 0
+        self._closed = False
+
+    def recall(self, key: str) -> list[StoredEntry]:
+        held = self._by_key.get(key)
+        if held is None:
+            return []
+        found = [one.entry for one in held]
+        for entry in found:
+            self._held.move_to_end(entry.id)
+        return found
 
     async def entries(self, key: str) -> list[StoredEntry]:
-        return [self._held[entry_id].entry for entry_id in self._by_key.get(key, ())]
+        return self.recall(key)
 
-    async def open_body(self, entry: StoredEntry) -> BodyReader:
+    def body_at_hand(self, entry: StoredEntry) -> bytes | None:
+        held = self._held.get(entry.id)
+        return held.body.whole() if held is not None and len(held.body) <= _AT_HAND else None
+
+    async def open_body(self, entry: StoredEntry, span: Span | None = None) -> BodyReader:
         held = self._held.get(entry.id)
         if held is None:
             raise CacheStoreError("the stored response is gone")
         self._held.move_to_end(entry.id)
-        return MemoryBody(held.pieces)
+        return PiecesBody(held.body, span)
+
+    def begin(self, key: str, entry: StoredEntry, length: int | None) -> EntryWriter | None:
+        if self._closed or not self._fits(length or 0):
+            return None
+        return _MemoryWriter(self, key, replace(entry, id=uuid.uuid4().hex))
 
     async def store(self, key: str, entry: StoredEntry, body: BodyReader) -> BodyReader:
-        if not self._fits(body.length or 0):
+        """Store `body` as it is read; `body` itself when it cannot be stored."""
+        writer = self.begin(key, entry, body.length)
+        if writer is None:
             return body
-        tee = TeeReader(body, _MemorySink(self, key, replace(entry, id=uuid.uuid4().hex)))
+        tee = TeeReader(body, writer)
         if body.length == 0:  # at its end already; nobody need read it
             await tee.read()
         return tee
 
     async def freshen(self, entry: StoredEntry) -> None:
         held = self._held.get(entry.id)
-        if held is not None:
-            held.entry = replace(entry, body_length=held.entry.body_length)
-
-    async def remove(self, entry_id: str) -> None:
-        held = self._held.pop(entry_id, None)
         if held is None:
             return
-        self.give_back(held.size)
-        siblings = self._by_key[held.key]
-        siblings.remove(entry_id)
-        if not siblings:
-            del self._by_key[held.key]
+        grown = head_size(held.key, entry) - head_size(held.key, held.entry)
+        held.entry = replace(entry, body_length=held.entry.body_length)
+        held.size += grown
+        self._used += grown
+        self._evict()
+
+    async def remove(self, entry_id: str) -> None:
+        self._forget(entry_id)
+
+    async def set_max_size(self, max_size: int) -> None:
+        self._max_size = max_size
+        self._evict()
+
+    def stats(self) -> tuple[int, int]:
+        return len(self._held), self._used
 
     async def aclose(self) -> None:
+        self._closed = True
         self._held.clear()
         self._by_key.clear()
         self._used = 0
 
-    def stats(self) -> tuple[int, int]:
-        """How many entries there are, and how many bytes they and those being written take."""
-        return len(self._held), self._used
-
-    async def set_max_size(self, max_size: int) -> None:
-        """Change the bound, in bytes; evicts at once what is too much."""
-        self._max_size = max_size
-        await self._evict()
-
-    async def take(self, size: int, written: int) -> bool:
+    def take(self, size: int, written: int) -> bool:
         """Reserve `size` bytes for a body that has `written` bytes by then, evicting if need be."""
-        if not self._fits(written):
+        if self._closed or not self._fits(written):
             return False
         self._used += size
-        await self._evict()
+        self._evict()
         if self._used <= self._max_size:
             return True
         self._used -= size
@@ -111,51 +117,80 @@ class MemoryCacheStore:
 
     def give_back(self, size: int) -> None:
         """Return bytes that were reserved."""
-        self._used -= size
+        if not self._closed:
+            self._used -= size
 
-    def publish(self, key: str, entry: StoredEntry, pieces: list[bytes], size: int) -> None:
+    def publish(self, key: str, entry: StoredEntry, body: Pieces, size: int) -> None:
         """Make a complete entry visible; its `size` bytes are reserved already."""
-        self._held[entry.id] = _Held(key, entry, size, pieces)
-        self._by_key[key].append(entry.id)
+        held = self._held[entry.id] = _Held(key, entry, body, size)
+        self._by_key.setdefault(key, []).append(held)
 
     def _fits(self, length: int) -> bool:
         return length <= self._max_size and (self._max_entry_size is None or length <= self._max_entry_size)
 
-    async def _evict(self) -> None:
+    def _evict(self) -> None:
         while self._used > self._max_size and self._held:
-            await self.remove(next(iter(self._held)))
+            self._forget(next(iter(self._held)))
+
+    def _forget(self, entry_id: str) -> None:
+        held = self._held.pop(entry_id, None)
+        if held is None:
+            return
+        self.give_back(held.size)
+        siblings = self._by_key[held.key]
+        siblings.remove(held)
+        if not siblings:
+            del self._by_key[held.key]
 
 
-class _MemorySink:
+class _MemoryWriter:
+    """`ports.EntryWriter`; `_body` is None once the storing is over."""
+
     def __init__(self, store: MemoryCacheStore, key: str, entry: StoredEntry) -> None:
         self._store = store
         self._key = key
         self._entry = entry
-        self._pieces: list[bytes] = []
-        self._written = 0
+        self._body: Pieces | None = Pieces()
         self._reserved = 0
+        self._committed = False
 
     async def write(self, piece: bytes) -> bool:
-        self._written += len(piece)
-        if not await self._store.take(len(piece), self._written):
-            await self.abort()
+        if self._body is None or self._committed:
+            return False
+        if not self._store.take(len(piece), len(self._body) + len(piece)):
+            self._drop()
             return False
         self._reserved += len(piece)
-        self._pieces.append(bytes(piece))
+        self._body.append(piece)
         return True
 
-    async def commit(self) -> None:
-        head = head_size(self._key, self._entry)
-        if await self._store.take(head, self._written):
-            entry = replace(self._entry, body_length=self._written)
-            self._store.publish(self._key, entry, self._pieces, self._reserved + head)
-        else:
-            await self.abort()
+    async def read(self, start: int) -> bytes:
+        if self._body is None:
+            raise CacheStoreError("the response is not being stored any more")
+        return self._body.read(start)
 
-    async def abort(self) -> None:
+    async def commit(self) -> StoredEntry | None:
+        if self._body is None or self._committed:
+            return None
+        head = head_size(self._key, self._entry)
+        if not self._store.take(head, len(self._body)):
+            self._drop()
+            return None
+        if len(self._body) <= _AT_HAND:
+            self._body.whole()
+        entry = replace(self._entry, body_length=len(self._body))
+        self._store.publish(self._key, entry, self._body, self._reserved + head)
+        self._reserved = 0
+        self._committed = True
+        return entry
+
+    async def aclose(self) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
         self._store.give_back(self._reserved)
         self._reserved = 0
-        self._pieces = []
+        self._body = None
 
 
 def head_size(key: str, entry: StoredEntry) -> int:

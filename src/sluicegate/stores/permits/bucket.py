@@ -41,7 +41,9 @@ class SqliteBucket(AbstractBucket):
             decision = self._decide(log, item)
             if decision.allowed:
                 now = item.timestamp / _MS
-                log.record(self._key, State(now, log.state.due), self._keep_s(), weight=item.weight)
+                log.record(
+                    self._key, State(max(now, log.state.last), log.state.due), self._keep_s(), weight=item.weight
+                )
                 db.execute("COMMIT")
         return self._record(item, decision)
 

@@ -5,6 +5,8 @@ time under (host, number), so that the n-th newest is one look-up however long t
 few microseconds; `synchronous=OFF` means that a killed process loses nothing and a lost machine may lose what the system
 had not yet written.
 
+Times never decrease from one number to the next, and lie at most a lease (a reserved permit's) in the future.
+
 Times are the clock's `now()`, which all processes of a boot share. After a reboot that clock starts again: times are
 then moved by how far wall time says they are away. Wherever that is in doubt (a wall clock set back, times that would lie
 in the future) permits count as more recent than they may be: slower, never faster.
@@ -20,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sluicegate.clock import Clock
+from sluicegate.core.limits.window import LEASE_MAX_S
 from sluicegate.errors import PermitStoreBusy, PermitStoreError
 
 SCHEMA_VERSION = 1
@@ -196,9 +199,10 @@ def _to_wal(db: sqlite3.Connection, patience_s: float) -> None:
 
 
 def _move_times(db: sqlite3.Connection, shift_s: float, now: float) -> None:
-    """Move all times by `shift_s`; none lies in the future afterwards (`due` may, as far ahead of `last` as it was)."""
-    db.execute("UPDATE permit SET at = min(at + ?1, ?2) WHERE ?1 <> 0 OR at > ?2", (shift_s, now))
+    """Move all times by `shift_s`, but none further into the future than a lease; `due` stays as far ahead of `last`."""
+    latest = now + LEASE_MAX_S
+    db.execute("UPDATE permit SET at = min(at + ?1, ?2) WHERE ?1 <> 0 OR at > ?2", (shift_s, latest))
     db.execute(
         "UPDATE host SET due = min(last + ?1, ?2) + (due - last), last = min(last + ?1, ?2) WHERE ?1 <> 0 OR last > ?2",
-        (shift_s, now),
+        (shift_s, latest),
     )

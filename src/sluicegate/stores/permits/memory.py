@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sluicegate.clock import Clock
 from sluicegate.core.limits.model import Limit
-from sluicegate.core.limits.window import ADMITTED, Plan, State, Verdict, decide, plan, predict
+from sluicegate.core.limits.window import ADMITTED, Plan, State, Verdict, decide, free, plan, predict
 
 _SWEEP = 2
 _SHRINK_AT = 1_024
@@ -58,6 +58,7 @@ class MemoryPermitStore:
         log = self._logs.get(key) or _Log()
         verdict = decide(made, log.nth, log.state, now)
         if verdict.admitted:
+            verdict = Verdict(free=free(made, log.nth, log.state, now, queued=queued) - 1)
             log.record(made, now, queued=queued)
             self._logs[key] = log
             self._sweep(now)

@@ -1,0 +1,61 @@
+"""What the cache decided, told to the client (Cache-Status, RFC 9211), to the log and to the metrics alike."""
+
+from sluicegate.core.caching.decisions import (
+    Again,
+    Forward,
+    Freshened,
+    Hit,
+    Lookup,
+    Outcome,
+    Reason,
+    Refuse,
+    Store,
+)
+from sluicegate.core.caching.status import cache_status
+from sluicegate.core.events import CacheDecided
+from sluicegate.core.http import ResponseHead
+from sluicegate.core.ports import BodyReader, EventSink
+from sluicegate.exchange.call import Answer, Call
+
+
+def tell(
+    events: EventSink,
+    call: Call,
+    lookup: Lookup,
+    head: ResponseHead,
+    body: BodyReader,
+    *,
+    outcome: Outcome | None = None,
+    status: int | None = None,
+    collapsed: bool = False,
+) -> Answer:
+    """The answer to `call` with its Cache-Status.
+
+    `outcome` is what was decided about the origin's response and `status` the status that it had, if it was asked.
+    `collapsed` says that it was not: the call, which would have gone forward because of `lookup`, shares another's answer.
+    """
+    call.cache = "collapsed" if collapsed else _word(lookup, outcome)
+    reason = lookup.reason if outcome is None or isinstance(outcome, Again) else outcome.reason
+    stored = isinstance(outcome, Store | Freshened)
+    if events.wants(CacheDecided):
+        url = call.request.url
+        events.emit(CacheDecided(call.request_id, url, call.cache, reason.token, reason.section, stored))
+    else:
+        call.reason, call.stored = reason.token, stored
+    told = cache_status(lookup, outcome, status=status, collapsed=collapsed)
+    return Answer(ResponseHead(head.status, head.reason, [*head.fields, (b"Cache-Status", told)]), body)
+
+
+def _word(lookup: Lookup, outcome: Outcome | None) -> str:
+    """The access line's `cache`."""
+    match lookup, outcome:
+        case Hit(), _:
+            return "hit"
+        case Refuse(), _:
+            return "none"
+        case _, Freshened():
+            return "revalidated"
+        case Forward(reason=Reason.CACHE_OFF | Reason.METHOD), _:
+            return "bypass"
+        case _:
+            return "miss"

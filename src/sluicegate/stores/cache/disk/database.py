@@ -1,0 +1,69 @@
+"""Connections to the database, and the names of things in the directory."""
+
+import contextlib
+import os
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sluicegate.stores.cache.disk.faults import Damaged, is_corrupt
+
+DATABASE_NAME = "cache-1.db"
+"""The number is the major version of what is in the directory: another one would use a file beside it."""
+LOCK_NAME = "cache-1.lock"
+BOARD_NAME = "cache-1.board"
+_COMPANIONS = ("", "-wal", "-shm")
+_BUSY_TIMEOUT_S = 2.0
+_CACHE_KIB = 8 * 1024
+_WAL_LIMIT = 16 * 1024 * 1024
+_STATEMENTS = 64
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection for one thread at a time. Raises sqlite3.Error, Damaged, OSError.
+
+    `synchronous=NORMAL` in WAL mode: a killed process loses nothing that was committed; a machine that loses power may
+    lose the last moments, never the database.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite's companions get the same mode
+    db = sqlite3.connect(
+        path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
+    )
+    try:
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA secure_delete = OFF")
+        db.execute("PRAGMA wal_autocheckpoint = 0")
+        db.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
+        db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        if read_only:
+            db.execute("PRAGMA query_only = ON")
+    except BaseException as error:
+        db.close()
+        if is_corrupt(error):
+            raise Damaged("it is damaged") from error
+        raise
+    return db
+
+
+def set_aside(directory: Path, *, now: float) -> str:
+    """Rename the database so that a new one can be made, and forget the one set aside before; its new name.
+
+    Hold the directory's lock. `now` is Unix time in seconds. Raises OSError.
+    """
+    path = directory / DATABASE_NAME
+    for old in directory.glob(f"{DATABASE_NAME}.corrupt-*"):
+        old.unlink(missing_ok=True)
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+    name = f"{path.name}.corrupt-{stamp}"
+    for companion in _COMPANIONS:
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + companion).rename(path.with_name(name + companion))
+    return name
+
+
+def make_private(directory: Path) -> None:
+    """Make a directory that only its owner may look into. Raises OSError."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.chmod(0o700)

@@ -1,0 +1,1 @@
+"""Cached responses in Redis, shared by all replicas that use it."""

@@ -1,0 +1,111 @@
+"""A response on its way into Redis: written in pieces that nobody sees, and shown in one step."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.errors import CacheStoreError
+from sluicegate.stores.cache.redis import heads
+from sluicegate.stores.cache.redis.budget import Budget
+from sluicegate.stores.cache.redis.keys import PIECE, EntryId
+from sluicegate.stores.cache.redis.vault import Vault
+
+_FOLLOWED = 64 * 1024
+"""What one `read` gives of what is not in Redis yet (bytes)."""
+
+
+class RedisWriter:
+    """`ports.EntryWriter`. Of the body, not more than a piece is in memory."""
+
+    def __init__(
+        self,
+        vault: Vault,
+        budget: Budget,
+        entry: StoredEntry,
+        tag: str,
+        *,
+        max_body: int,
+        on_change: Callable[[str], None],
+    ) -> None:
+        self._vault = vault
+        self._budget = budget
+        self._entry = entry
+        self._id = EntryId.new(tag)
+        self._max_body = max_body
+        self._on_change = on_change
+        self._claimed: EntryId | None = None
+        self._in_redis = 0
+        self._rest = bytearray()
+        self._over = False
+        self._committed = False
+
+    async def write(self, piece: bytes) -> bool:
+        if self._over or self._committed:
+            return False
+        if self._length + len(piece) > self._max_body:
+            await self._drop()
+            return False
+        self._rest += piece
+        try:
+            while len(self._rest) >= PIECE and await self._claim(self._id.grown(self._in_redis + PIECE)):
+                await self._vault.write_piece(self._id, self._in_redis // PIECE, bytes(self._rest[:PIECE]))
+                del self._rest[:PIECE]
+                self._in_redis += PIECE
+        except CacheStoreError:
+            await self._drop()
+        return not self._over
+
+    async def read(self, start: int) -> bytes:
+        if self._over:
+            raise CacheStoreError("the response is not being stored any more")
+        if start < self._in_redis:
+            return await self._vault.read(self._id, start, self._in_redis)
+        offset = start - self._in_redis
+        return bytes(self._rest[offset : offset + _FOLLOWED])
+
+    async def commit(self) -> StoredEntry | None:
+        if self._over or self._committed:
+            return None
+        try:
+            head = heads.dump(self._entry)
+            entry_id = self._id.grown(self._length, len(head))
+            if await self._claim(entry_id):
+                self._committed = await self._vault.commit(entry_id, head, bytes(self._rest))
+        except CacheStoreError:
+            self._committed = False
+        if not self._committed:
+            await self._drop()
+            return None
+        self._on_change(entry_id.tag)
+        return replace(self._entry, id=str(entry_id), body_length=entry_id.length)
+
+    async def aclose(self) -> None:
+        if self._committed:
+            self._over = True
+            self._rest.clear()
+        else:
+            await self._drop()
+
+    @property
+    def _length(self) -> int:
+        return self._in_redis + len(self._rest)
+
+    async def _claim(self, entry_id: EntryId) -> bool:
+        """Reserve what is there by then; the storing is over if that cannot be."""
+        if not await self._budget.claim(self._claimed, entry_id):
+            await self._drop()
+            return False
+        self._claimed = entry_id
+        return True
+
+    async def _drop(self) -> None:
+        self._over = True
+        self._rest.clear()
+        claimed, self._claimed = self._claimed, None
+        if claimed is None:
+            return
+        try:
+            await self._vault.remove([claimed])
+            await self._budget.drop([str(claimed)])
+        except CacheStoreError:
+            return  # pieces expire by themselves, and the note of them goes when it is the oldest
