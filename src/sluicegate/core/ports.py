@@ -87,13 +87,14 @@ class EntryWriter(Protocol):
     async def write(self, piece: bytes) -> bool:
         """Keep a piece, in order; waits while the store is behind by more than its bound.
 
-        False when the storing is over (too large, full, broken): what was kept is dropped.
+        False when the storing is over (too large, full, broken): what was kept is dropped. Cancelled while it waits, it
+        has kept the whole piece or none of it.
         """
 
     async def read(self, start: int) -> bytes:
-        """Some of the bytes written so far, from offset `start`; b"" where there are none yet. Until `aclose`.
+        """Some of the bytes written so far, from offset `start`; b"" where there are none yet.
 
-        Raises CacheStoreError when the storing is over.
+        Until `aclose`, which may be long after `commit`. Raises CacheStoreError when the storing is over.
         """
 
     async def commit(self) -> StoredEntry | None:

@@ -68,7 +68,7 @@ class Hits:
         if not isinstance(prepared, _Prepared) or prepared.facts.options is not self._options:
             prepared = entry.prepared = _prepare(entry, facts_of(entry, self._options))
         facts = prepared.facts
-        if facts.varies:
+        if facts.varies or facts.part is not None:
             return self._looked_up(request, entries, now)
         age = facts.age(now)
         ttl = facts.lifetime - age
@@ -95,8 +95,7 @@ class Hits:
         body = b"" if bodyless or head.status == _UNSATISFIABLE else self._store.body_at_hand(hit.entry)
         if body is None:
             return None
-        if hit.span is not None and body:
-            body = body[hit.span.start : hit.span.end]
+        body = _asked_for(hit, body)
         fields = [*head.fields, (b"Cache-Status", cache_status(hit))]
         if head.status == _NO_CONTENT:
             fields = without_framing(fields)
@@ -115,6 +114,14 @@ class Hits:
 _NAME = CACHE_NAME.encode()
 _NO_CONTENT = 204
 _UNSATISFIABLE = 416
+
+
+def _asked_for(hit: Hit, body: bytes) -> bytes:
+    """The bytes of the stored body that answer."""
+    if hit.multipart is not None:
+        pieces = [heading + body[span.start : span.end] for heading, span in hit.multipart.parts]
+        return b"".join([*pieces, hit.multipart.end])
+    return body if hit.span is None else body[hit.span.start : hit.span.end]
 
 
 def _prepare(entry: StoredEntry, facts: Facts) -> _Prepared:

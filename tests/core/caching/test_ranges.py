@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluicegate.core.caching.decisions import Span
-from sluicegate.core.caching.ranges import Unsatisfiable, partial, unsatisfiable, wanted_part
+from sluicegate.core.caching.ranges import Unsatisfiable, multipart, partial, unsatisfiable, wanted_parts
 from support.messages import fields, request, response
 
 LENGTH = 10
@@ -12,7 +12,7 @@ STORED = f'ETag: "v1"\nLast-Modified: {MODIFIED}\nDate: {LATER}'
 
 
 def wanted(headers: str, *, method: str = "GET", length: int = LENGTH, stored: str = STORED):
-    return wanted_part(request(headers=headers, method=method), length, response(stored))
+    return wanted_parts(request(headers=headers, method=method), length, response(stored))
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def wanted(headers: str, *, method: str = "GET", length: int = LENGTH, stored: s
     ],
 )
 def test_rfc9110_14_1_2_a_single_range_is_taken_as_far_as_there_are_bytes(asked, span):
-    assert wanted(f"Range: {asked}") == Span(*span)
+    assert wanted(f"Range: {asked}") == (Span(*span),)
 
 
 @pytest.mark.parametrize("asked", ["bytes=10-", "bytes=10-20", "bytes=-0"])
@@ -47,7 +47,6 @@ def test_an_empty_body_has_no_range():
         "bytes=-",
         "bytes=x-2",
         "bytes",
-        "bytes=0-1,3-4",
         "lines=0-1",
         "",
         "bytes=--1",
@@ -79,7 +78,7 @@ def test_rfc9110_14_2_ranges_are_for_get_only():
 def test_rfc9110_13_1_5_if_range_needs_the_same_strong_validator(condition, stored, holds):
     part = wanted(f"Range: bytes=0-1\nIf-Range: {condition}", stored=stored)
 
-    assert part == (Span(0, 2) if holds else None)
+    assert part == ((Span(0, 2),) if holds else None)
 
 
 def test_rfc9110_15_3_7_a_206_says_which_bytes_it_carries():
@@ -100,8 +99,51 @@ def test_rfc9110_15_5_17_a_416_says_how_long_the_body_is():
 def test_every_range_lies_within_the_body(asked, length):
     asking = request().with_fields([(b"Range", asked)])
 
-    match wanted_part(asking, length, response()):
-        case Span(start, end):
-            assert 0 <= start < end <= length
+    match wanted_parts(asking, length, response()):
+        case (Span(), *_) as spans:
+            assert all(0 <= span.start < span.end <= length for span in spans)
         case other:
             assert other is None or isinstance(other, Unsatisfiable)
+
+
+@pytest.mark.parametrize(
+    ("asked", "spans"),
+    [
+        ("bytes=0-1,4-5", [(0, 2), (4, 6)]),
+        ("bytes=8-9, 0-1", [(8, 10), (0, 2)]),
+        ("bytes=0-1, , -2", [(0, 2), (8, 10)]),
+        ("bytes=0-1, 20-30", [(0, 2)]),
+    ],
+)
+def test_several_ranges_come_in_the_order_asked_for_but_for_those_that_are_not_there(asked, spans):
+    assert wanted(f"Range: {asked}") == tuple(Span(*span) for span in spans)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["bytes=0-5,3-4", "bytes=0-,0-", "bytes=0-1,x", "bytes=" + ",".join(f"{n}-{n}" for n in range(17)), "bytes=,"],
+)
+def test_rfc9110_17_15_many_or_overlapping_ranges_are_ignored(asked):
+    assert wanted(f"Range: {asked}", length=100) is None
+
+
+def test_several_ranges_none_of_which_is_there_cannot_be_satisfied():
+    assert wanted("Range: bytes=20-, 30-") == Unsatisfiable()
+
+
+def test_rfc9110_14_6_several_parts_each_say_which_bytes_they_are():
+    stored = fields("Content-Length: 10\nContent-Type: text/plain\nAge: 1")
+    head, body = multipart(stored, (Span(0, 2), Span(4, 5)), LENGTH, "seed")
+    content = b"".join(heading + b"0123456789"[span.start : span.end] for heading, span in body.parts) + body.end
+    kind = next(value for name, value in head.fields if name == b"Content-Type")
+    boundary = kind.removeprefix(b"multipart/byteranges; boundary=")
+
+    assert head.status == 206
+    assert (b"Content-Length", b"%d" % len(content)) in head.fields
+    assert body.length == len(content)
+    assert content.split(b"\r\n--" + boundary) == [
+        b"",
+        b"\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-1/10\r\n\r\n01",
+        b"\r\nContent-Type: text/plain\r\nContent-Range: bytes 4-4/10\r\n\r\n4",
+        b"--\r\n",
+    ]

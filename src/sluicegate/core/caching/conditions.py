@@ -7,7 +7,8 @@ from sluicegate.core.caching.directives import date_of
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.http import FieldList, RequestHead, ResponseHead, get, get_all, without
 
-_PRECONDITIONS = (b"if-none-match", b"if-modified-since")
+PRECONDITIONS = (b"if-none-match", b"if-modified-since")
+"""The client's conditions that a cache may judge (§4.3.2)."""
 FOR_THE_ORIGIN = frozenset({b"if-match", b"if-unmodified-since"})
 """Conditions that only the origin may judge (§4.3.2)."""
 
@@ -24,7 +25,7 @@ def has_validator(response: ResponseHead) -> bool:
 
 def conditional(request: RequestHead, entry: StoredEntry) -> RequestHead:
     """The request that validates `entry`, its validators in the place of the client's conditions."""
-    fields = without(request.fields, _PRECONDITIONS)
+    fields = without(request.fields, PRECONDITIONS)
     stored = entry.response.fields
     if etag := get(stored, b"etag"):
         fields.append((b"If-None-Match", etag))

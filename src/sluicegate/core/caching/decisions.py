@@ -24,6 +24,7 @@ class Reason(Enum):
     CACHE_OFF = ("bypass", "RFC 9211 §2.2")
     VALIDATED = ("validated", "RFC 9111 §4.3.3")
     REPLACED = ("replaced", "RFC 9111 §4.3.3")
+    COMPLETED = ("completed", "RFC 9111 §3.4")
     STORABLE = ("storable", "RFC 9111 §3")
     NOT_UNDERSTOOD = ("status-not-understood", "RFC 9111 §3")
     NO_STORE = ("no-store", "RFC 9111 §5.2.2.5")
@@ -59,12 +60,26 @@ class CacheOptions:
     """Fields that stand in for Cache-Control, in lower case, the first that counts first (RFC 9213)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Multipart:
+    """A body of several parts (RFC 9110 §14.6): before each span of the stored body goes a heading, after the last `end`."""
+
+    parts: tuple[tuple[bytes, Span], ...]
+    end: bytes
+
+    @property
+    def length(self) -> int:
+        """Bytes of the whole body."""
+        return sum(len(heading) + span.end - span.start for heading, span in self.parts) + len(self.end)
+
+
 @dataclass(slots=True)
 class Hit:
     """Answer from `entry` with `head` (Age already set); no upstream request.
 
     `head.status` is 304 when the client's own condition holds (RFC 9111 §4.3.2), 416 when it asked for a range that is
-    not there: then there is no body to send. It is 206 when `span` says which bytes of the body to send.
+    not there: then there is no body to send. It is 206 when `span` says which bytes of the stored body to send, or
+    `multipart` which of them in several parts.
     """
 
     entry: StoredEntry
@@ -72,6 +87,7 @@ class Hit:
     ttl_s: int
     reason: Reason
     span: Span | None = None
+    multipart: Multipart | None = None
 
 
 @dataclass(slots=True)
@@ -86,16 +102,29 @@ class Revalidate:
     """The policy's own; opaque to others."""
 
 
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A stored part, and what the origin is asked for to make it the whole (RFC 9111 §3.4)."""
+
+    original: RequestHead
+    request: RequestHead
+    """The original with the range that is missing, if the version is still the same."""
+    entry: StoredEntry
+    missing: Span
+
+
 @dataclass(slots=True)
 class Forward:
     """Send `request` on; its response may be stored.
 
-    `candidates` are replaced by the response, or invalidated if the method is unsafe (RFC 9111 §4.4).
+    `candidates` are replaced by the response, or invalidated if the method is unsafe (RFC 9111 §4.4). `completes` says
+    that only what a stored part lacks is asked for.
     """
 
     request: RequestHead
     reason: Reason
     candidates: list[StoredEntry] = field(default_factory=list)
+    completes: Completion | None = None
 
 
 @dataclass(slots=True)
@@ -115,6 +144,21 @@ class Store:
 
     head: ResponseHead
     entry: StoredEntry
+    reason: Reason
+    remove: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Join:
+    """The response is what the stored `part` lacks: give both to the client with `head`, and store both as `entry`.
+
+    The body of `part` comes first if `part_first`, else after the response's.
+    """
+
+    head: ResponseHead
+    entry: StoredEntry
+    part: StoredEntry
+    part_first: bool
     reason: Reason
     remove: list[str] = field(default_factory=list)
 
@@ -145,10 +189,10 @@ class Freshened:
 
 @dataclass(slots=True)
 class Again:
-    """A 304 that matches nothing stored: send `request` once more, without validators."""
+    """A 304 that matches nothing stored, or a part that does not fit: send `forward` instead."""
 
     forward: Forward
     remove: list[str] = field(default_factory=list)
 
 
-type Outcome = Store | PassOn | Freshened | Again
+type Outcome = Store | Join | PassOn | Freshened | Again

@@ -5,8 +5,8 @@ from sluicegate.core.caching.directives import age_of, date_of
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.http import ResponseHead, get_all
 
-HEURISTICALLY_CACHEABLE = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501})
-"""Statuses that may be fresh without saying so (RFC 9110 §15.1); 206 is not stored."""
+HEURISTICALLY_CACHEABLE = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501})
+"""Statuses that may be fresh without saying so (RFC 9110 §15.1)."""
 
 _HEURISTIC_FRACTION = 0.1
 _HEURISTIC_MAX_S = 7 * 24 * 3600

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
-from sluicegate.core.caching import conditions, hishel_machine, ranges, vary
+from sluicegate.core.caching import completing, conditions, hishel_machine, ranges, vary
 from sluicegate.core.caching.decisions import (
     Again,
     CacheOptions,
@@ -66,20 +66,22 @@ def look_up(request: RequestHead, entries: Sequence[StoredEntry], options: Cache
     wanted = requested(request)
     if (bypass := _bypass(request)) is not None:
         return _refuse() if "only-if-cached" in wanted else _forward_past(request, entries, bypass)
-    views = [
-        _view(entry, wanted, options, now)
-        for entry in entries
-        if not facts_of(entry, options).varies or vary.matches(request, entry)
-    ]
+    variants = [entry for entry in entries if not facts_of(entry, options).varies or vary.matches(request, entry)]
+    views = [_view(entry, wanted, options, now) for entry in variants if facts_of(entry, options).part is None]
     if usable := [view for view in views if view.usable]:
         return _hit(request, min(usable, key=_age).entry, options, now)
+    parts = [entry for entry in variants if facts_of(entry, options).part is not None]
+    if (found := _hit_in(parts, request, wanted, options, now)) is not None:
+        return found
     if "only-if-cached" in wanted:
         return _refuse()
     if get(request.fields, b"range") is not None:
-        return Forward(request, Reason.RANGE)
-    if not views:
-        return Forward(request, Reason.VARY_MISS if entries else Reason.URI_MISS)
-    return _validate(request, views, wanted, options, now)
+        return Forward(request, Reason.RANGE, parts)
+    if views:
+        return _validate(request, views, wanted, options, now)
+    if parts:
+        return completing.plan(request, parts, options)
+    return Forward(request, Reason.VARY_MISS if entries else Reason.URI_MISS)
 
 
 def judge(
@@ -97,6 +99,10 @@ def judge(
     head = response
     if not options.enabled or plan.reason is Reason.CACHE_OFF:
         return PassOn(head, Reason.CACHE_OFF)
+    if isinstance(plan, Forward) and plan.completes is not None:
+        if response.status in completing.ANSWERS:
+            return completing.judge(plan, plan.completes, response, options, (request_time, response_time))
+        plan = Forward(plan.completes.original, plan.reason, plan.candidates)
     request = plan.original if isinstance(plan, Revalidate) else plan.request
     control = obeyed_control(response, options)
     reason = refusal(request, response, control, options, response_time)
@@ -130,6 +136,25 @@ def requested(request: RequestHead) -> Directives:
     if not directives.values and (get(request.fields, b"pragma") or b"").strip().lower() == b"no-cache":
         return Directives({"no-cache": [None]})
     return directives
+
+
+def _hit_in(
+    parts: Sequence[StoredEntry], request: RequestHead, wanted: Directives, options: CacheOptions, now: float
+) -> Hit | None:
+    """A fresh stored part that has all bytes of the one range that the client wants (RFC 9111 §3.3)."""
+    if any(get(request.fields, name) is not None for name in conditions.PRECONDITIONS):
+        return None
+    for entry in parts:
+        facts = facts_of(entry, options)
+        part = facts.part
+        if part is None or not _view(entry, wanted, options, now).usable:
+            continue
+        match ranges.wanted_parts(request, part.total, entry.response):
+            case (Span() as span,) if part.span.start <= span.start and span.end <= part.span.end:
+                head = ranges.partial(with_age(entry.response.fields, facts.age(now)), span, part.total)
+                inside = Span(span.start - part.span.start, span.end - part.span.start)
+                return Hit(entry, head, facts.ttl(now), Reason.FRESH if facts.ttl(now) > 0 else Reason.STALE, inside)
+    return None
 
 
 def _bypass(request: RequestHead) -> Reason | None:
@@ -219,12 +244,15 @@ def _hit(request: RequestHead, entry: StoredEntry, options: CacheOptions, now: f
     length = entry.body_length
     if head.status != HTTPStatus.OK or length is None:
         return Hit(entry, head, ttl, reason)
-    match ranges.wanted_part(request, length, entry.response):
-        case Span() as span:
+    match ranges.wanted_parts(request, length, entry.response):
+        case (Span() as span,):
             return Hit(entry, ranges.partial(head.fields, span, length), ttl, reason, span)
+        case (Span(), *_) as spans:
+            partial_head, body = ranges.multipart(head.fields, spans, length, entry.request.url)
+            return Hit(entry, partial_head, ttl, reason, multipart=body)
         case ranges.Unsatisfiable():
             return Hit(entry, ranges.unsatisfiable(head.fields, length), ttl, reason)
-        case None:
+        case _:
             return Hit(entry, head, ttl, reason)
 
 

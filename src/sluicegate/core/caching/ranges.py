@@ -1,43 +1,78 @@
-"""Parts of a stored response: single byte ranges (RFC 9110 §14), and whether the client may have one (§13.1.5)."""
+"""Parts of a stored response: byte ranges (RFC 9110 §14), and whether the client may have them (§13.1.5)."""
 
+import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sluicegate.core.caching.conditions import CONTENT_FIELDS
-from sluicegate.core.caching.decisions import Span
+from sluicegate.core.caching.decisions import Multipart, Span
 from sluicegate.core.caching.directives import date_of, parse_date
-from sluicegate.core.http import FieldList, RequestHead, ResponseHead, get, without
+from sluicegate.core.http import FieldList, RequestHead, ResponseHead, get, get_all, without
 
-_SINGLE = re.compile(rb"bytes=[ \t]*(?P<first>\d*)-(?P<last>\d*)[ \t]*\Z", re.IGNORECASE)
+_RANGE = re.compile(rb"[ \t]*(?P<first>\d*)-(?P<last>\d*)[ \t]*\Z")
 _MAX_DIGITS = 18
 """More digits than any length has; Python refuses to read numbers of thousands of them."""
+_MAX_RANGES = 16
+"""Ranges in one request; more, or ones that overlap, are a mistake or an attack (RFC 9110 §17.15), and ignored."""
+_BOUNDARY_LENGTH = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Unsatisfiable:
-    """The range begins behind the end."""
+    """No range begins before the end."""
 
 
-def wanted_part(request: RequestHead, length: int, stored: ResponseHead) -> Span | Unsatisfiable | None:
-    """What to send of a stored 200 with a body of `length` bytes; None for all of it.
+def wanted_parts(request: RequestHead, length: int, stored: ResponseHead) -> tuple[Span, ...] | Unsatisfiable | None:
+    """What to send of a representation of `length` bytes, in the order asked for; None for all of it.
 
-    Several ranges, unknown units and malformed ranges are ignored (RFC 9110 §14.2), as is a range of another version
-    than the client has (§13.1.5).
+    Unknown units and malformed ranges are ignored (RFC 9110 §14.2), as are ranges of another version than the client
+    has (§13.1.5).
     """
     wanted = get(request.fields, b"range")
     if wanted is None or request.method != "GET":
         return None
     if (condition := get(request.fields, b"if-range")) is not None and not _same_version(condition, stored):
         return None
-    match = _SINGLE.match(wanted)
-    return None if match is None else _span(match["first"], match["last"], length)
+    unit, _, listed = wanted.partition(b"=")
+    members = [member for member in listed.split(b",") if member.strip()]
+    if unit.lower() != b"bytes" or not 0 < len(members) <= _MAX_RANGES:
+        return None
+    found = [_asked(member, length) for member in members]
+    if None in found:
+        return None
+    spans = tuple(span for span in found if isinstance(span, Span))
+    if not spans:
+        return Unsatisfiable()
+    return None if _overlap(spans) else spans
 
 
 def partial(fields: FieldList, span: Span, length: int) -> ResponseHead:
     """A 206 that carries `span` of a body of `length` bytes (RFC 9110 §15.3.7)."""
-    content_range = b"bytes %d-%d/%d" % (span.start, span.end - 1, length)
-    framed = [(b"Content-Length", b"%d" % (span.end - span.start)), (b"Content-Range", content_range)]
+    framed = [(b"Content-Length", b"%d" % (span.end - span.start)), (b"Content-Range", _content_range(span, length))]
     return ResponseHead(206, b"Partial Content", [*without(fields, (b"content-length", b"content-range")), *framed])
+
+
+def multipart(fields: FieldList, spans: Sequence[Span], length: int, seed: str) -> tuple[ResponseHead, Multipart]:
+    """A 206 that carries several spans of a body of `length` bytes (RFC 9110 §14.6, §15.3.7.2).
+
+    The boundary is made from `seed`, so that the same request gets the same bytes.
+    """
+    boundary = hashlib.sha256(f"{seed} {spans}".encode()).hexdigest()[:_BOUNDARY_LENGTH].encode()
+    kinds = get_all(fields, b"content-type")
+    kind = b"Content-Type: %b\r\n" % kinds[0] if kinds else b""
+    parts = tuple(
+        (b"\r\n--%b\r\n%bContent-Range: %b\r\n\r\n" % (boundary, kind, _content_range(span, length)), span)
+        for span in spans
+    )
+    body = Multipart(parts, b"\r\n--%b--\r\n" % boundary)
+    framed = [
+        (b"Content-Type", b"multipart/byteranges; boundary=" + boundary),
+        (b"Content-Length", b"%d" % body.length),
+    ]
+    plain = without(fields, (b"content-length", b"content-range", b"content-type"))
+    return ResponseHead(206, b"Partial Content", [*plain, *framed]), body
 
 
 def unsatisfiable(fields: FieldList, length: int) -> ResponseHead:
@@ -45,6 +80,20 @@ def unsatisfiable(fields: FieldList, length: int) -> ResponseHead:
     bodyless = without(fields, CONTENT_FIELDS)
     told = [(b"Content-Length", b"0"), (b"Content-Range", b"bytes */%d" % length)]
     return ResponseHead(416, b"Range Not Satisfiable", [*bodyless, *told])
+
+
+def _asked(member: bytes, length: int) -> Span | Unsatisfiable | None:
+    match = _RANGE.match(member)
+    return None if match is None else _span(match["first"], match["last"], length)
+
+
+def _overlap(spans: Sequence[Span]) -> bool:
+    ordered = sorted(spans, key=lambda span: span.start)
+    return any(before.end > after.start for before, after in pairwise(ordered))
+
+
+def _content_range(span: Span, length: int) -> bytes:
+    return b"bytes %d-%d/%d" % (span.start, span.end - 1, length)
 
 
 def _span(first: bytes, last: bytes, length: int) -> Span | Unsatisfiable | None:

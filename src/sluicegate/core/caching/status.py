@@ -1,6 +1,6 @@
 """Cache-Status: a decision in the words of RFC 9211."""
 
-from sluicegate.core.caching.decisions import Freshened, Hit, Lookup, Outcome, PassOn, Reason, Refuse, Store
+from sluicegate.core.caching.decisions import Freshened, Hit, Join, Lookup, Outcome, PassOn, Reason, Refuse, Store
 
 CACHE_NAME = "Sluicegate"
 
@@ -48,7 +48,7 @@ def forward_reason(lookup: Lookup) -> str:
 
 def _result(outcome: Outcome | None) -> list[str]:
     match outcome:
-        case Store():
+        case Store() | Join():
             return ["stored"]
         case Freshened():
             return ["stored", f"ttl={outcome.ttl_s}"]

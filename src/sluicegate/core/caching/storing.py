@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sluicegate.core.caching import conditions, freshness, vary
+from sluicegate.core.caching import conditions, freshness, partial, vary
 from sluicegate.core.caching.control import Control, control_of
 from sluicegate.core.caching.decisions import CacheOptions, Reason
 from sluicegate.core.caching.directives import Directives, cache_control
@@ -12,8 +12,7 @@ _UNDERSTOOD = freshness.HEURISTICALLY_CACHEABLE | {302, 303, 307, 400, 401, 403,
 """Final statuses whose caching requirements we keep, as `must-understand` asks (§5.2.2.3)."""
 
 _FIRST_FINAL = 200
-_NOT_WHOLE = frozenset({206, 304})
-"""Answers that are stored only together with a response that is there already (§3.3, §4.3.4)."""
+_PARTIAL_CONTENT, _NOT_MODIFIED = 206, 304
 
 
 def obeyed_control(response: ResponseHead, options: CacheOptions) -> Control:
@@ -32,9 +31,7 @@ def refusal(
     directives = control.directives
     if request.method != "GET":
         return Reason.METHOD
-    if response.status in _NOT_WHOLE or response.status < _FIRST_FINAL:
-        return Reason.NOT_UNDERSTOOD
-    if "must-understand" in directives and response.status not in _UNDERSTOOD:
+    if not _understood(request, response, directives):
         return Reason.NOT_UNDERSTOOD
     if "no-store" in directives:
         return Reason.NO_STORE
@@ -49,6 +46,15 @@ def refusal(
     if not _allowed(response, control, options):
         return Reason.NOTHING_ALLOWS_STORING
     return None if _of_use(response, control, options, response_time) else Reason.NO_USE
+
+
+def _understood(request: RequestHead, response: ResponseHead, directives: Directives) -> bool:
+    """Whether we know what the status asks of a cache, as far as it must be known."""
+    if response.status == _NOT_MODIFIED or response.status < _FIRST_FINAL:
+        return False
+    if response.status == _PARTIAL_CONTENT and not partial.may_be_stored(request, response):
+        return False
+    return "must-understand" not in directives or response.status in _UNDERSTOOD
 
 
 def _allows_authorized(directives: Directives) -> bool:
