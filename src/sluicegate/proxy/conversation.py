@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from sluicegate.clock import Clock
 from sluicegate.core.events import Access
@@ -14,7 +15,6 @@ from sluicegate.exchange.engine import Engine
 from sluicegate.proxy import wire
 from sluicegate.proxy.outbox import Sink
 from sluicegate.proxy.reader import Incoming
-from sluicegate.tasks import spawn
 
 _logger = logging.getLogger(__name__)
 
@@ -54,12 +54,16 @@ class Conversation:
 
     def start(self) -> None:
         """Ask the engine."""
-        self._task = spawn(self._run(), name="exchange")
+        self._task = self._begin(self._run())
 
     def refuse(self, error: ExchangeError) -> None:
         """Answer with `error` and end the connection; the engine is not asked."""
         self.close_after = True
-        self._task = spawn(self._send(self._engine.refuse(self._call, error)), name="refusal")
+        self._task = self._begin(self._send(self._engine.refuse(self._call, error)))
+
+    def _begin(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task, without what `tasks.spawn` adds: whoever began this conversation keeps it until `on_end`."""
+        return asyncio.get_running_loop().create_task(coroutine)
 
     def abandon(self) -> None:
         """The client has gone: give up whatever is being waited for."""

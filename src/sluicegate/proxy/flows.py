@@ -7,6 +7,7 @@ import time
 
 from mitmproxy import http
 
+from sluicegate.core.framing import BODYLESS, without_framing
 from sluicegate.core.http import FieldList, Origin, RequestHead, ResponseHead, get_all
 from sluicegate.core.ports import BodyReader
 from sluicegate.errors import ExchangeError
@@ -16,6 +17,7 @@ from sluicegate.exchange.engine import Engine
 
 MAX_BODY = 64 * 2**20
 """Bytes of a body that may be held; a larger one is refused, in either direction."""
+_NO_CONTENT = 204
 
 
 class BodyTooLarge(ExchangeError):
@@ -65,11 +67,11 @@ async def _whole(body: BodyReader) -> bytes:
 def set_response(flow: http.HTTPFlow, reply: Answer, content: bytes | None) -> None:
     """Give `flow` its response; `content` None: the answer's own, which is ready."""
     body = content if content is not None else _ready(reply)
-    fields = [item for item in reply.head.fields if item[0].lower() != b"content-length"]
-    if flow.request.method == "HEAD":
-        fields = reply.head.fields
-    else:
-        fields.append((b"Content-Length", b"%d" % len(body)))
+    fields = reply.head.fields
+    if reply.head.status == _NO_CONTENT:
+        fields = without_framing(fields)  # RFC 9110 §8.6
+    elif not (flow.request.method == "HEAD" or reply.head.status in BODYLESS):
+        fields = [*without_framing(fields), (b"Content-Length", b"%d" % len(body))]
     now = time.time()
     flow.response = http.Response(
         b"HTTP/1.1",

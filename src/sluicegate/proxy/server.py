@@ -1,11 +1,13 @@
 """A lean mitmproxy: its connection handling, TLS and tunnels, our listener, and no addon that we do not use."""
 
 import asyncio
+import inspect
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mitmproxy import ctx, options
+from mitmproxy import addonmanager, ctx, options
 from mitmproxy.addons import core, next_layer, proxyserver, tlsconfig
 from mitmproxy.master import Master
 from mitmproxy.proxy import commands, events
@@ -21,13 +23,36 @@ from sluicegate.proxy.listener import BACKLOG
 MODE = ProxyMode.parse("regular")
 
 
-class ConnectionHandler(ProxyConnectionHandler):
-    """mitmproxy's, with a direct way for the lane's hook: no other addon has a say in it, and it is hot."""
+EVERY_CONNECTION = ("client_connected", "next_layer", "client_disconnected")
+"""The hooks that each connection has."""
 
-    def __init__(self, addon: SluicegateAddon, *arguments: Any) -> None:
+type Listeners = dict[str, list[Callable[..., Any]]]
+
+
+class ConnectionHandler(ProxyConnectionHandler):
+    """mitmproxy's, with a direct way for the hooks that are hot.
+
+    No other addon has a say in the lane's hook, and who listens to those of `EVERY_CONNECTION` is known: mitmproxy asks
+    every addon for every hook, which costs more than all else that a connection needs.
+    """
+
+    def __init__(self, addon: SluicegateAddon, listeners: Listeners, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._addon = addon
+        self._listeners = listeners
         self.layer = modes.HttpProxy(self.layer.context)
+
+    async def handle_hook(self, hook: commands.StartHook) -> None:
+        listeners = self._listeners.get(hook.name)
+        if listeners is None:
+            await super().handle_hook(hook)
+            return
+        with self.timeout_watchdog.disarm():
+            for listener in listeners:
+                with addonmanager.safecall():
+                    result = listener(*hook.args())
+                    if inspect.isawaitable(result):
+                        await result
 
     async def hook_task(self, hook: commands.StartHook) -> None:
         if not isinstance(hook, NextPieceHook):
@@ -47,6 +72,7 @@ class ProxyServer:
         self._upstream_roots = upstream_roots
         self._proxyserver = proxyserver.Proxyserver()
         self._master: Master | None = None
+        self._listeners: Listeners = {}
         self._listener: asyncio.Server | None = None
 
     async def start(self, listening: socket.socket) -> None:
@@ -57,12 +83,13 @@ class ProxyServer:
         )
         if self._upstream_roots is not None:
             self._master.options.update(ssl_verify_upstream_trusted_ca=str(self._upstream_roots))
+        self._listeners = _listeners(self._master)
         await self._master.running()
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(lambda: ClientProtocol(self._handle), sock=listening, backlog=BACKLOG)
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        handler = ConnectionHandler(self._addon, self._master, reader, writer, ctx.options, MODE)
+        handler = ConnectionHandler(self._addon, self._listeners, self._master, reader, writer, ctx.options, MODE)
         with self._proxyserver.register_connection(handler.client.id, handler):
             await handler.handle_client()
 
@@ -90,3 +117,12 @@ class ProxyServer:
             await asyncio.wait(handlers, timeout=1.0)
         if self._master is not None:
             await self._master.done()
+
+
+def _listeners(master: Master) -> Listeners:
+    """Who listens to the hooks of `EVERY_CONNECTION`, in mitmproxy's order."""
+    addons = list(addonmanager.traverse(master.addons.chain))
+    return {
+        name: [listener for addon in addons if (listener := getattr(addon, name, None)) is not None]
+        for name in EVERY_CONNECTION
+    }
