@@ -1,3 +1,4 @@
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,9 @@ from sluicegate.config.load import load_settings
 from sluicegate.core.http import Origin, RequestHead
 from sluicegate.errors import StartError
 from sluicegate.exchange.call import Call
+from sluicegate.tasks import spawn
 from support.origin import ScriptedOrigin, answer, response
+from support.redis_server import RedisServer
 
 
 def loaded(directory, **environ):
@@ -44,6 +47,33 @@ async def test_other_limits_take_effect_on_a_reload_and_what_was_spent_stays_spe
             await runtime.close()
 
 
+@pytest.mark.parametrize("collapse", ["true", "false"])
+async def test_whether_requests_are_collapsed_takes_effect_on_a_reload(tmp_path, collapse):
+    opposite = "false" if collapse == "true" else "true"
+    together = asyncio.Event()
+
+    async def slow(peer):
+        while await peer.request() is not None:
+            await together.wait()
+            peer.send(response(body=b"x", fields=[("Cache-Control", "max-age=60")]))
+
+    async with ScriptedOrigin(slow) as origin:
+        runtime = Runtime(loaded(tmp_path, SLUICEGATE_CACHE__COLLAPSE=opposite))
+        try:
+            await runtime.reload(loaded(tmp_path, SLUICEGATE_CACHE__COLLAPSE=collapse))
+            tasks = [spawn(ask(runtime, origin, "/a"), name="client") for _ in range(2)]
+            if collapse == "false":
+                await origin.until(lambda server: len(server.log) == 2)
+            else:
+                await origin.until(lambda server: len(server.log) == 1)
+            together.set()
+            assert await asyncio.gather(*tasks) == [200, 200]
+        finally:
+            await runtime.close()
+
+    assert len(origin.log) == (1 if collapse == "true" else 2)
+
+
 async def test_permits_outlive_the_process(tmp_path):
     async with ScriptedOrigin(HELLO) as origin:
         for expected in (200, 429):
@@ -52,6 +82,29 @@ async def test_permits_outlive_the_process(tmp_path):
                 assert await ask(runtime, origin) == expected
             finally:
                 await runtime.close()
+
+
+async def test_proxies_that_share_a_redis_share_a_cache(tmp_path):
+    server = RedisServer()
+    environ = {"SLUICEGATE_CACHE__STORE": "redis", "SLUICEGATE_CACHE__REDIS_URL": server.url}
+    runtimes = [Runtime(loaded(tmp_path / name, **environ)) for name in ("one", "other")]
+    try:
+        async with ScriptedOrigin(answer(response(body=b"x", fields=[("Cache-Control", "max-age=60")]))) as origin:
+            assert [await ask(runtime, origin) for runtime in runtimes] == [200, 200]
+        assert len(origin.log) == 1
+    finally:
+        for runtime in runtimes:
+            await runtime.close()
+        server.close()
+
+
+async def test_a_redis_url_with_unknown_options_is_a_clear_error(tmp_path):
+    url = "redis://:hunter2@127.0.0.1/0?nonsense=1"
+    with pytest.raises(StartError) as caught:
+        Runtime(loaded(tmp_path, SLUICEGATE_CACHE__STORE="redis", SLUICEGATE_CACHE__REDIS_URL=url))
+
+    assert "hunter2" not in str(caught.value)
+    assert "cache.redis_url" in caught.value.advice
 
 
 async def test_what_cannot_change_live_stays_and_is_said(tmp_path):

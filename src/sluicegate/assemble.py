@@ -43,11 +43,11 @@ from sluicegate.proxy.authority import Authority, ensure_authority
 from sluicegate.proxy.embedded import Embedded
 from sluicegate.proxy.hub import Services
 from sluicegate.proxy.wayside import Parent, Wayside
+from sluicegate.stores.cache.disk.store import DiskCacheStore
 from sluicegate.stores.cache.memory import MemoryCacheStore
 from sluicegate.stores.cache.redis.store import RedisCacheStore
-from sluicegate.stores.cache_disk import DiskCacheStore
-from sluicegate.stores.cache_front import FrontCacheStore
 from sluicegate.stores.permits.memory import MemoryPermitStore
+from sluicegate.stores.permits.slots import LockedSlots
 from sluicegate.stores.permits.sqlite import SqlitePermitStore
 from sluicegate.upstream.parent import ParentProxy
 from sluicegate.upstream.pool import Pool
@@ -79,6 +79,7 @@ class Runtime:
         self._parent = _parent(settings)
         self._store = _cache_store(settings, self.events, self.clock)
         self._permits = _permit_store(settings, self.clock)
+        self._slots = _slot_store(settings, self.clock)
         self._table = compiled.limit_table(settings)
         self._gate = Gate(
             self._table,
@@ -86,6 +87,7 @@ class Runtime:
             self.clock,
             self.events,
             max_inflight=settings.limits.max_inflight,
+            shared=self._slots,
         )
         self._pool = Pool(self._pool_settings(settings))
         self._flights = Flights(self.clock)
@@ -158,6 +160,8 @@ class Runtime:
         await self._pool.aclose()
         await self._store.aclose()
         await self._permits.aclose()
+        if self._slots is not None:
+            self._slots.close()
         self._bridge.remove()
         self.log.close()
 
@@ -235,20 +239,19 @@ def _parent(settings: Settings) -> Parent | None:
 
 def _cache_store(
     settings: Settings, events: FanOut, clock: Clock
-) -> FrontCacheStore | MemoryCacheStore | RedisCacheStore:
+) -> DiskCacheStore | MemoryCacheStore | RedisCacheStore:
     max_entry_size = compiled.max_entry_size(settings)
     if settings.cache.store == "redis":
         return _redis_cache(settings, events, clock)
-    if settings.cache.store in ("memory", "disk"):
+    if settings.cache.store == "memory":
         return MemoryCacheStore(max_size=settings.cache.max_size, max_entry_size=max_entry_size)
-    disk = DiskCacheStore(
+    return DiskCacheStore(
         settings.state_dir / "cache",
         events=events,
         clock=clock,
         max_size=settings.cache.max_size,
         max_entry_size=max_entry_size,
     )
-    return FrontCacheStore(disk, clock=clock)
 
 
 def _redis_cache(settings: Settings, events: FanOut, clock: Clock) -> RedisCacheStore:
@@ -269,6 +272,17 @@ def _permit_store(settings: Settings, clock: Clock) -> PermitStore:
     if settings.limits.backend == "memory":
         return MemoryPermitStore(clock)
     store = SqlitePermitStore(settings.state_dir, clock)
+    try:
+        store.open()
+    except PermitStoreError as error:
+        raise StartError(str(error), advice=error.advice) from error
+    return store
+
+
+def _slot_store(settings: Settings, clock: Clock) -> LockedSlots | None:
+    if settings.limits.backend == "memory":
+        return None
+    store = LockedSlots(settings.state_dir, clock)
     try:
         store.open()
     except PermitStoreError as error:

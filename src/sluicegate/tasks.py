@@ -17,6 +17,19 @@ def spawn[T](coroutine: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]
     return task
 
 
+async def undisturbed[T](coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await `coroutine`, which goes on to its end even if the caller is cancelled meanwhile.
+
+    It begins at once, and as long as it waits for nothing that costs no turn of the event loop.
+    """
+    task: asyncio.Task[T] = asyncio.Task(coroutine, loop=asyncio.get_running_loop(), eager_start=True)
+    if task.done():
+        return task.result()
+    _alive.add(task)
+    task.add_done_callback(_done)
+    return await asyncio.shield(task)
+
+
 def _done(task: asyncio.Task[Any]) -> None:
     _alive.discard(task)
     if not task.cancelled() and (error := task.exception()) is not None:

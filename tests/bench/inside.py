@@ -26,7 +26,7 @@ from sluicegate.stores.cache.disk.store import DiskCacheStore
 from sluicegate.stores.permits.sqlite import SqlitePermitStore
 
 RATE = "100000/second"
-SAMPLES = 20_000
+SAMPLES = 10_000
 FEW = 10
 """How many wait where hardly anybody does."""
 BODY = bytes(1024)

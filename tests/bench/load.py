@@ -111,7 +111,7 @@ def _answered(output: str) -> Report:
     return report
 
 
-def large_bodies(port: int, url: str, size: int, *, fresh: bool, seconds: int) -> Transfers:
+def large_bodies(port: int, url: str, size: int, *, fresh: bool, seconds: float) -> Transfers:
     """Read the body at `url` again and again, one after the other, for `seconds` and once at least.
 
     `fresh` asks for another URL each time (by its query), so that nobody can have it stored. Raises BenchError for an

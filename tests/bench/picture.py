@@ -25,6 +25,9 @@ FIGURES = 150
 BAR = 14
 GAP = 10
 TOP = 48
+LONGEST = 4.0
+"""The ratio at which a bar ends, with a tip that says it goes on: one very long bar would make all others unreadable."""
+TIP = 8
 
 _STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #1f2328 }
@@ -59,17 +62,21 @@ def bars(results: Results) -> list[tuple[str, list[Bar]]]:
 def draw(results: Results) -> str:
     """The picture as SVG."""
     rows = bars(results)
-    longest = max([1.0, *(bar.ratio for _, found in rows for bar in found)])
+    longest = min(LONGEST, max([1.0, *(bar.ratio for _, found in rows for bar in found)]))
     scale = (WIDTH - LABELS - FIGURES) / longest
     parts, y = [], TOP
     for label, found in rows:
         parts.append(_text(LABELS - 8, y + BAR * len(found) / 2 + 4, label, 'text-anchor="end"'))
         for bar in found:
-            parts.append(
-                f'<rect class="{bar.style}" x="{LABELS}" y="{y}" width="{bar.ratio * scale:.1f}" height="{BAR - 2}"/>'
-            )
-            told = f"{bar.ratio:.2f} ({figure(bar.rate)})"
-            parts.append(_text(LABELS + bar.ratio * scale + 6, y + BAR - 4, told, 'class="small"'))
+            length = min(bar.ratio, longest) * scale
+            parts.append(f'<rect class="{bar.style}" x="{LABELS}" y="{y}" width="{length:.1f}" height="{BAR - 2}"/>')
+            end = LABELS + (max(length, scale) if bar.ratio < 1 else length)  # figures keep clear of Squid's line
+            if bar.ratio > longest:
+                middle_y = y + BAR / 2 - 1
+                tip = f"{end:.1f},{y} {end + TIP:.1f},{middle_y} {end:.1f},{y + BAR - 2}"
+                parts.append(f'<polygon class="{bar.style}" points="{tip}"/>')
+                end += TIP
+            parts.append(_text(end + 6, y + BAR - 4, f"{bar.ratio:.2f} ({figure(bar.rate)})", 'class="small"'))
             y += BAR
         y += GAP
     squid = LABELS + scale

@@ -16,7 +16,17 @@ from bench.hammer import Task
 from bench.load import hammer, small_requests, warm
 from bench.processes import BenchError
 from bench.rows import Row, misled
-from bench.subjects import BIG_BYTES, MITMDUMP, PROXIES, SLUICEGATE, SMALL_BYTES, SQUID, TWO_WORKERS, Subject
+from bench.subjects import (
+    BIG_BYTES,
+    MITMDUMP,
+    PROXIES,
+    SLUICEGATE,
+    SMALL_BYTES,
+    SQUID,
+    TWO_WORKERS,
+    Subject,
+    Unavailable,
+)
 from bench.world import World
 from support.proxy import clean_environ
 
@@ -28,7 +38,7 @@ CONNECTIONS = 32
 SLOW_CLIENTS = 50
 SLOW_READ_BYTES = 16 * 1024
 SLOW_EVERY_S = 0.05
-SLOW_FOR_S = {False: 3.0, True: 15.0}
+SLOW_FOR_S = {False: 2.0, True: 10.0}
 """How long slow clients read, without and with `--full`."""
 FILL_PATIENCE_S = 60
 """How long a cache may go on writing what it was filled with."""
@@ -42,8 +52,10 @@ class Probe:
     ask: Callable[[World, str], None]
     """World, name of the row."""
     quick: bool = True
+    alone: bool = False
+    """It needs no origin."""
     subjects: tuple[str, ...] = ()
-    """Those running servers that it needs: none, it starts its own."""
+    """Those running proxies that it needs: none, it starts its own."""
 
     def measure(self, world: World) -> None:
         """Take every sample; what fails is remembered."""
@@ -61,7 +73,7 @@ def start_up(world: World, row: str) -> None:
     later = Metric(f"{row}.later", "start until ready, ms", less_is_better=True)
     names = (SLUICEGATE, SQUID, MITMDUMP)
     homes = {name: world.home(f"{row}-{name}") for name in names}
-    for number in range(world.rounds + 1):
+    for number in range(world.rounds):
         for name in names:
             with PROXIES[name](world.origin, homes[name]) as subject:
                 world.results.record(later if number else first, name, number or 1, subject.server.started_s * 1e3)
@@ -91,20 +103,19 @@ def memory(world: World, row: str) -> None:
     after = Metric(f"{row}.hosts", f"resident after {HOSTS:,} hosts, MiB", less_is_better=True)
     peak = Metric(f"{row}.slow", f"most resident, {SLOW_CLIENTS} slow readers of 256 MiB, MiB", less_is_better=True)
     for name in (SLUICEGATE, TWO_WORKERS, SQUID, MITMDUMP):
-        if name in world.absent:
-            continue
-        with PROXIES[name](world.origin, world.home(f"{row}-{name}")) as subject:
-            subject.server.settle()
-            world.results.record(idle, name, 1, subject.server.resident_bytes() / MIB)
-            if name in (SLUICEGATE, SQUID):
-                ask_many_hosts(world, subject)
-                world.results.record(after, name, 1, subject.server.resident_bytes() / MIB)
-        if name in (SLUICEGATE, SQUID):
-            with PROXIES[name](world.origin, world.home(f"{row}-slow-{name}")) as subject:
-                most = slow_clients(subject, world.origin.url("/big"), SLOW_FOR_S[world.full])
-                world.results.record(peak, name, 1, most / MIB)
-    for name in world.absent & {TWO_WORKERS}:
-        world.results.absent.setdefault(idle, set()).add(name)
+        try:
+            with PROXIES[name](world.origin, world.home(f"{row}-{name}")) as subject:
+                subject.server.settle()
+                world.results.record(idle, name, 1, subject.server.resident_bytes() / MIB)
+                if name in (SLUICEGATE, SQUID):
+                    ask_many_hosts(world, subject)
+                    world.results.record(after, name, 1, subject.server.resident_bytes() / MIB)
+        except Unavailable:
+            world.results.absent.setdefault(idle, set()).add(name)
+    for name in (SLUICEGATE, SQUID):
+        with PROXIES[name](world.origin, world.home(f"{row}-slow-{name}")) as subject:
+            most = slow_clients(subject, world.origin.url("/big"), SLOW_FOR_S[world.full])
+            world.results.record(peak, name, 1, most / MIB)
 
 
 def ask_many_hosts(world: World, subject: Subject) -> None:
@@ -183,9 +194,9 @@ def fill(world: World, subject: Subject, count: int) -> None:
     subject.server.settle(FILL_PATIENCE_S)
 
 
-def inside(world: World, row: str, *, room: str, count: int, title: str, less_is_better: bool = True) -> None:
-    """A room of Sluicegate by itself; what `inside.py` prints, once a round."""
-    for number in range(1, world.rounds + 1):
+def inside(world: World, row: str, *, room: str, count: int, title: str) -> None:
+    """A room of Sluicegate by itself; what `inside.py` prints, once (it measures thousands of times) or once a round."""
+    for number in range(1, (world.rounds if world.full else 1) + 1):
         command = [sys.executable, INSIDE, room, world.home(f"{row}-{number}"), str(count)]
         try:
             ended = subprocess.run(
@@ -196,21 +207,25 @@ def inside(world: World, row: str, *, room: str, count: int, title: str, less_is
         if ended.returncode:
             raise BenchError(ended.stderr.strip()[-2000:])
         for what, value in json.loads(ended.stdout).items():
-            metric = Metric(f"{row}.{what.replace(' ', '-')}", f"{title}: {what}, µs", less_is_better)
+            metric = Metric(f"{row}.{what.replace(' ', '-')}", f"{title}: {what}, µs", less_is_better=True)
             world.results.record(metric, SLUICEGATE, number, value)
 
 
 def _limiter(hosts: int) -> Probe:
     title = f"permit, {hosts:,} host{'s' * (hosts > 1)}"
-    return Probe(f"limiter-{hosts}", partial(inside, room="limiter", count=hosts, title=title))
+    return _inside(f"limiter-{hosts}", "limiter", hosts, title)
+
+
+def _inside(name: str, room: str, count: int, title: str) -> Probe:
+    return Probe(name, partial(inside, room=room, count=count, title=title), alone=True)
 
 
 PROBES = (
     *(Probe(f"entries-{count}", partial(entries, count=count), quick=count <= HOSTS) for count in (100, 10_000, 10**6)),
     *(_limiter(hosts) for hosts in (1, 100, HOSTS)),
-    Probe("queue", partial(inside, room="queue", count=10_000, title="a request's way through the queue")),
-    Probe("store", partial(inside, room="store", count=2_000, title="cache store")),
+    _inside("queue", "queue", 10_000, "a request's way through the queue"),
+    _inside("store", "store", 2_000, "cache store"),
     Probe("memory", memory),
     Probe("start", start_up),
-    Probe("help", help_text),
+    Probe("help", help_text, alone=True),
 )

@@ -89,7 +89,10 @@ def report(seen: Profile, requests: int, row: str, sort: str, top: int) -> str:
     """The functions that cost most, by request."""
     total_us = sum(times[2] for times in seen.values()) * 1e6 / requests
     chosen = sorted(seen.items(), key=lambda item: item[1][SORTS[sort]], reverse=True)[:top]
-    lines = [f"{row}: {requests:,} requests, {total_us:.0f} µs of Python each", "  calls    own µs   with callees  function"]
+    lines = [
+        f"{row}: {requests:,} requests, {total_us:.0f} µs of Python each",
+        "  calls    own µs   with callees  function",
+    ]
     lines += [
         f"{calls / requests:7.2f} {own * 1e6 / requests:9.2f} {cumulative * 1e6 / requests:14.2f}  {place(*function)}"
         for function, (_, calls, own, cumulative, _) in chosen

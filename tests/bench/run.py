@@ -45,9 +45,9 @@ from bench.world import World  # noqa: E402 - the same
 ALL = (*ROWS, *PROBES)
 COMPARISONS = (
     Comparison(SLUICEGATE, SQUID, "÷Squid"),
-    Comparison(TWO_WORKERS, SQUID, "2 workers ÷Squid"),
+    Comparison(TWO_WORKERS, SQUID, "2w ÷Squid"),
     Comparison(SLUICEGATE, MITMDUMP, "÷mitmdump"),
-    Comparison(TWO_WORKERS, SLUICEGATE, "2 workers ÷1"),
+    Comparison(TWO_WORKERS, SLUICEGATE, "2w ÷1w"),
 )
 PICTURE = ROOT / "docs" / "bench.svg"
 BUSY = 0.25
@@ -90,14 +90,14 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--full", action="store_true", help="every row, five rounds of five seconds")
+    parser.add_argument("--full", action="store_true", help="every row, five rounds of three seconds")
     parser.add_argument("--rows", type=names, default=[], metavar="NAME,...", help=f"only these: {', '.join(KNOWN)}")
-    parser.add_argument("--seconds", type=positive, help="how long a sample takes (1; 5 with --full)")
+    parser.add_argument("--seconds", type=positive, help="how long a sample takes (1; 3 with --full)")
     parser.add_argument("--rounds", type=positive, help="how many samples of each subject a row has (3; 5 with --full)")
     parser.add_argument("--json", type=Path, metavar="FILE", default=ROOT / ".bench" / "result.json")
     parser.add_argument("--picture", action="store_true", help=f"draw {PICTURE.relative_to(ROOT)}")
     options = parser.parse_args()
-    options.seconds = options.seconds or (5 if options.full else 1)
+    options.seconds = options.seconds or (3 if options.full else 1)
     options.rounds = options.rounds or (5 if options.full else 3)
     return options
 
@@ -138,9 +138,8 @@ def start(
 ) -> World:
     """Start the origin, and those proxies that the rows need."""
     needed = {name for row in rows for name in row.subjects}
-    if any(isinstance(row, Probe) for row in rows):
-        needed.add(TWO_WORKERS)  # only to know whether it exists
-    behind = stack.enter_context(origin(directory))
+    alone = all(isinstance(row, Probe) and row.alone for row in rows)
+    behind = None if alone else stack.enter_context(origin(directory))
     proxies, absent = {}, set()
     for name, begin in PROXIES.items():
         if name in needed:

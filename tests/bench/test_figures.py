@@ -2,11 +2,12 @@ import json
 
 import pytest
 
-from bench.figures import Metric, Results, as_json, figure, is_noisy, middle, ratio, table
+from bench.figures import ABSENT, Comparison, Metric, Results, as_json, figure, is_noisy, middle, ratio, table
 
-RATE = Metric("rate", "rate, 1/s")
-DELAY = Metric("delay", "delay, µs", less_is_better=True)
-ADDED = Metric("added", "added delay, µs")
+RATE = Metric("hits-32.rate", "rate, 1/s")
+DELAY = Metric("hits-1.p50", "delay, µs", less_is_better=True)
+ADDED = Metric("hits-1.added", "added delay, µs")
+COMPARED = (Comparison("ours", "theirs", "÷theirs"),)
 
 
 def results_of(metric, **of_subject):
@@ -71,26 +72,49 @@ def test_a_figure_shows_the_digits_that_mean_something(value, text):
     assert figure(value) == text
 
 
-def test_the_table_shows_each_figure_beside_its_ratio_and_marks_the_noisy_ones():
+def test_the_table_shows_ratios_first_then_the_figures_and_marks_the_noisy_ones():
     results = results_of(RATE, ours={1: 50.0, 2: 80.0}, theirs={1: 100.0, 2: 100.0})
 
-    head, line, *_ = table(results, ["ours", "theirs"], "theirs").splitlines()
+    head, _gap, line, *_ = table(results, ["ours", "theirs"], COMPARED).splitlines()
 
-    assert head.split() == ["ours", "/theirs", "theirs", "/theirs"]
-    assert line.split() == ["rate,", "1/s", "65.0~", "0.65", "100", "1.00"]
+    assert head.split() == ["÷theirs", "ours", "theirs"]
+    assert line.split() == ["rate,", "1/s", "0.65", "65.0~", "100"]
 
 
-def test_the_table_says_where_less_is_better_and_leaves_gaps_for_what_was_not_measured():
+def test_the_table_says_where_less_is_better_and_leaves_out_columns_that_hold_nothing():
     results = results_of(DELAY, ours={1: 5.0})
 
-    line = table(results, ["ours", "theirs"], "theirs").splitlines()[1]
+    head, _gap, line, *_ = table(results, ["ours", "theirs"], COMPARED).splitlines()
 
-    assert line.split() == ["delay,", "µs", "↓", "5.00", "-", "-", "-"]
+    assert head.split() == ["ours"]
+    assert line.split() == ["delay,", "µs", "↓", "5.00"]
+
+
+def test_who_is_not_available_is_told_in_every_line_of_the_row_and_in_no_other():
+    results = results_of(RATE, ours={1: 50.0})
+    results.record(DELAY, "ours", 1, 5.0)
+
+    results.record_absent("hits-32", "two workers")
+
+    lines = table(results, ["ours", "two workers"], ()).splitlines()
+    assert [line.count(ABSENT) for line in lines if line.startswith(("rate", "delay"))] == [1, 0]
+    assert [metric["not_available"] for metric in as_json(results, ())] == [["two workers"], []]
+
+
+def test_rows_of_one_kind_stand_together():
+    results = results_of(RATE, ours={1: 1.0})
+    results.record(DELAY, "ours", 1, 5.0)
+    results.record(Metric("misses-32.rate", "misses"), "ours", 1, 2.0)
+
+    lines = table(results, ["ours"], ()).splitlines()
+
+    assert [line.split(",")[0].split(" ")[0] for line in lines[1:6]] == ["", "rate", "delay", "", "misses"]
 
 
 def test_the_json_holds_every_sample_and_null_for_the_rounds_that_failed():
     results = results_of(RATE, ours={1: 50.0, 3: 70.0}, theirs={1: 100.0, 2: 100.0, 3: 100.0})
 
-    (metric,) = json.loads(json.dumps(as_json(results, "theirs")))
+    (metric,) = json.loads(json.dumps(as_json(results, COMPARED)))
 
-    assert metric["subjects"]["ours"] == {"median": 60.0, "ratio": 0.6, "rounds": [50.0, None, 70.0]}
+    assert metric["subjects"]["ours"] == {"median": 60.0, "rounds": [50.0, None, 70.0]}
+    assert metric["ratios"] == {"ours / theirs": 0.6}

@@ -14,7 +14,8 @@ class World:
 
     directory: Path
     """For whatever a row needs on disk; gone at the end. Open to other users."""
-    origin: Origin
+    origin: Origin | None
+    """None when no row needs one."""
     proxies: dict[str, Subject]
     absent: frozenset[str]
     """Subjects that cannot be started here."""

@@ -40,6 +40,13 @@ def test_the_effective_limits_of_every_host_are_shown_with_how_they_are_kept(fil
     assert rows["default"] == ["10/second", "8", "1m", "10000", "sliding-window-log"]
 
 
+def test_how_many_processes_auto_means_is_told(monkeypatch):
+    monkeypatch.setattr("sluicegate.workers.count.usable_cpus", lambda: 6)
+
+    assert "workers    6 (auto)" in check(env={"SLUICEGATE_WORKERS": "auto"}).output
+    assert "workers    3\n" in check(env={"SLUICEGATE_WORKERS": "3"}).output
+
+
 @pytest.mark.parametrize(
     ("url", "limit", "counted_for", "https"),
     [

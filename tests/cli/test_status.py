@@ -1,4 +1,5 @@
 import asyncio
+import io
 import json
 import os
 import signal
@@ -9,8 +10,9 @@ import threading
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
-from sluicegate.cli.status import command
+from sluicegate.cli.status import command, report
 from sluicegate.observe.admin import AdminServer
 from sluicegate.observe.state import LimitState, State
 from sluicegate.observe.status import ConfigInfo, status_document
@@ -79,6 +81,17 @@ def test_status_tells_people_what_the_proxy_is_doing(admin_address):
         assert words in result.output
     (row,) = (line.split() for line in result.output.splitlines() if "*.example" in line)
     assert row == ["h[red].example", "*.example", "10/second", "12", "3"]
+
+
+def test_several_workers_are_counted_and_those_that_do_not_answer_told():
+    def told(*responding):
+        console = Console(width=200, record=True, file=io.StringIO())
+        console.print(report(document() | {"workers": [{"responding": answer} for answer in responding]}))
+        return console.export_text()
+
+    assert "with 3 workers\n" in "\n".join(map(str.rstrip, told(True, True, True).splitlines()))
+    assert "with 3 workers, 1 of them not answering" in told(True, False, True)
+    assert "workers" not in told()
 
 
 def test_status_json_is_the_admin_servers_own(admin_address):

@@ -25,7 +25,13 @@ def test_what_takes_effect_live():
             "log": {"level": "debug"},
             "https": {"mode": "tunnel", "tunnel": ["x.example"]},
             "access": {"allow": ["10.0.0.0/8"]},
-            "cache": {"mode": "off", "max_size": "1GiB", "targeted": "CDN-Cache-Control"},
+            "cache": {
+                "mode": "off",
+                "max_size": "1GiB",
+                "collapse": False,
+                "finish_when_abandoned": 0,
+                "targeted": "CDN-Cache-Control",
+            },
             "upstream": {"idle_timeout": "5s"},
         },
     )
@@ -40,6 +46,8 @@ def test_what_takes_effect_live():
         'limits.hosts."new.example"',
         "cache.mode",
         "cache.max_size",
+        "cache.collapse",
+        "cache.finish_when_abandoned",
         "cache.targeted",
         "https.mode",
         "https.tunnel",

@@ -4,6 +4,7 @@ import pytest
 
 from sluicegate.clock import ManualClock
 from sluicegate.core.caching.decisions import CacheOptions
+from sluicegate.core.caching.keys import cache_key
 from sluicegate.core.events import CacheDecided
 from sluicegate.core.limits.model import Limit, Rate
 from sluicegate.errors import ResponseCutShort
@@ -158,7 +159,6 @@ async def test_a_hit_whose_body_is_gone_is_fetched_again(monkeypatch):
         (b"bytes=1-3", 206, b"ell", "bytes 1-3/5"),
         (b"bytes=-2", 206, b"lo", "bytes 3-4/5"),
         (b"bytes=5-", 416, b"", "bytes */5"),
-        (b"bytes=0-1,3-4", 200, b"hello", None),
     ],
 )
 async def test_rfc9110_14_a_range_of_what_is_stored_is_answered_from_the_cache(asked, status, body, content_range):
@@ -193,3 +193,28 @@ async def test_rfc9111_4_4_a_successful_post_invalidates_what_its_location_names
         after = await bench.ask(origin.url + "/a")
 
     assert after.call.cache == "miss"
+
+
+async def test_what_becomes_complete_while_the_store_is_asked_is_not_asked_for_again(monkeypatch):
+    async with ScriptedOrigin(stored()) as origin, engine_bench() as bench:
+        await bench.ask(origin.url + "/a")
+        known = [None, bench.store.recall(cache_key(bench.call(origin.url + "/a").request))]
+        monkeypatch.setattr(bench.store, "recall", lambda _key: known.pop(0))
+
+        async def nothing_yet(key):
+            return []
+
+        monkeypatch.setattr(bench.store, "entries", nothing_yet)
+        whole = await bench.ask(origin.url + "/a")
+
+    assert (whole.body, whole.call.cache) == (b"hello", "hit")
+    assert len(origin.log) == 1
+
+
+async def test_a_response_without_a_body_is_stored_though_nobody_reads_it():
+    async with ScriptedOrigin(stored(body=b"")) as origin, engine_bench() as bench:
+        answered = await bench.engine.handle(bench.call(origin.url + "/a"), None)
+        await answered.body.aclose()
+        again = await bench.ask(origin.url + "/a")
+
+    assert again.call.cache == "hit"

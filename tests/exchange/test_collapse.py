@@ -7,10 +7,10 @@ import gc
 import pytest
 
 from sluicegate.clock import ManualClock
-from sluicegate.core.caching.decisions import CacheOptions
 from sluicegate.core.events import CacheDecided, Permitted
 from sluicegate.core.limits.model import Limit, Rate
-from sluicegate.errors import ResponseCutShort
+from sluicegate.errors import ClientGone, ResponseCutShort
+from sluicegate.exchange.bodies import BytesBody
 from sluicegate.stores.cache.memory import MemoryCacheStore
 from sluicegate.tasks import spawn
 from support.engine import engine_bench
@@ -142,6 +142,29 @@ async def test_when_the_leader_leaves_before_there_is_an_answer_another_takes_it
     assert words(wholes) == ["collapsed", "collapsed", "miss"]
     assert {whole.body for whole in wholes} == {b"hello"}
     assert bench.flights.waiting == 0
+
+
+async def test_a_client_that_is_found_gone_when_it_is_told_of_early_hints_does_not_fail_the_others():
+    go = asyncio.Event()
+
+    async def with_hints(peer):
+        await peer.request()
+        await go.wait()
+        peer.send(b"HTTP/1.1 103 Early Hints\r\n\r\n" + response(body=b"hello", fields=FRESH))
+        await peer.drain()
+
+    async def gone(_head):
+        raise ClientGone("gone")
+
+    async with ScriptedOrigin(with_hints) as origin, engine_bench() as bench:
+        leader = spawn(bench.engine.handle(bench.call(origin.url + "/a"), gone), name="leader")
+        tasks = await asking(bench, origin, 2, waiting=2)
+        go.set()
+        with pytest.raises(ClientGone):
+            await leader
+        wholes = await asyncio.gather(*tasks)
+
+    assert [whole.body for whole in wholes] == [b"hello"] * 2
 
 
 async def test_followers_that_leave_leave_nothing_behind():
@@ -377,6 +400,32 @@ async def test_one_304_serves_all_who_waited():
     assert wholes[1].get("cache-status") == "Sluicegate; fwd=stale; collapsed"
 
 
+async def test_a_304_that_makes_nothing_fresh_is_everybodys_own():
+    fields = [("Cache-Control", "max-age=0"), ("ETag", '"v1"')]
+
+    def reply(seen):
+        if seen.get("if-none-match") == '"v1"':
+            return response(304, fields=fields, reason="Not Modified")
+        return response(body=b"hello", fields=fields)
+
+    handler = Gated(reply)
+    handler.go.set()
+    async with ScriptedOrigin(handler) as origin, engine_bench() as bench:
+        await bench.ask(origin.url + "/a")
+        handler.go.clear()
+        tasks = await asking(bench, origin, 3)
+        handler.go.set()
+        wholes = await asyncio.gather(*tasks)
+        handler.go.clear()
+        burst = await asking(bench, origin, 3, waiting=0)
+        await origin.until(lambda server: len(server.log) == 7)
+        handler.go.set()
+        wholes += await asyncio.gather(*burst)
+
+    assert words(wholes) == ["revalidated"] * 6
+    assert {whole.body for whole in wholes} == {b"hello"}
+
+
 async def test_a_follower_that_has_the_response_already_is_told_so():
     clock = ManualClock()
     handler = gated()
@@ -435,11 +484,40 @@ async def test_rfc9111_4_4_after_a_successful_post_nobody_gets_what_was_on_its_w
 
 async def test_a_request_with_a_body_is_nobodys_but_its_own():
     handler = gated()
-    async with ScriptedOrigin(handler) as origin, engine_bench(options=CacheOptions()) as bench:
-        tasks = await asking(bench, origin, 2, waiting=0, method="POST")
+    async with ScriptedOrigin(handler) as origin, engine_bench() as bench:
+        tasks = [spawn(bench.ask(origin.url + "/a", body=BytesBody(b"q")), name="client") for _ in range(2)]
         await origin.until(lambda server: len(server.log) == 2)
         handler.go.set()
+        wholes = await asyncio.gather(*tasks)
+
+    assert words(wholes) == ["miss"] * 2
+
+
+async def test_every_writer_is_let_go_of_when_its_answer_is_not_for_those_who_waited(monkeypatch):
+    begun, closed = [], []
+    begin = MemoryCacheStore.begin
+
+    def watched(*what):
+        writer = begin(*what)
+        begun.append(writer)
+        aclose = writer.aclose
+
+        async def noted():
+            closed.append(writer)
+            await aclose()
+
+        writer.aclose = noted
+        return writer
+
+    monkeypatch.setattr(MemoryCacheStore, "begin", watched)
+    handler = gated(fields=[("Cache-Control", "max-age=0"), ("ETag", '"v1"')])
+    async with ScriptedOrigin(handler) as origin, engine_bench() as bench:
+        tasks = await asking(bench, origin, 3)
+        handler.go.set()
         await asyncio.gather(*tasks)
+
+    assert len(begun) == 3
+    assert set(map(id, begun)) == set(map(id, closed))
 
 
 async def test_sharing_leaves_no_circles_for_the_garbage_collector():

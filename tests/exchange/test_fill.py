@@ -27,6 +27,7 @@ class Origin:
         self.length = length
         self.trailers = []
         self.closed = False
+        self.ended = False
         self.reads = 0
         self._pieces = list(pieces)
         self._error = error
@@ -41,6 +42,7 @@ class Origin:
             self.reads -= 1
         if not self._pieces and self._error is not None:
             raise self._error
+        self.ended = not self._pieces
         return self._pieces.pop(0) if self._pieces else b""
 
     async def aclose(self):
@@ -52,6 +54,8 @@ class Writer:
 
     def __init__(self, *, most=None, turns=0, keeps_first=False):
         self.data = b""
+        self.writing = False
+        self.committing = False
         self.committed = False
         self.closed = False
         self._most = most
@@ -59,6 +63,13 @@ class Writer:
         self._keeps_first = keeps_first
 
     async def write(self, piece):
+        assert not self.writing, "one at a time, and to its end"
+        self.writing = True
+        kept = await self._write(piece)
+        self.writing = False
+        return kept
+
+    async def _write(self, piece):
         if self._most is not None and len(self.data) + len(piece) > self._most:
             return False
         if not self._keeps_first:
@@ -74,7 +85,10 @@ class Writer:
         return self.data[start : start + 5]
 
     async def commit(self):
-        assert not self.committed
+        assert not self.committing
+        self.committing = True
+        await turns(self._turns)
+        assert not self.closed
         self.committed = True
         return ENTRY
 
@@ -99,12 +113,13 @@ async def test_one_reader_gets_what_comes_and_the_store_too():
 
 
 async def test_the_entry_is_committed_before_anybody_has_the_last_byte():
-    writer = Writer()
-    fill = fill_of(Body(b"one", b"two", length=6), writer)
+    body, writer = Origin(b"one", b"two", length=6), Writer()
+    fill = fill_of(body, writer)
     reader = fill.open()
 
     assert (await reader.read(), writer.committed) == (b"one", False)
     assert (await reader.read(), writer.committed) == (b"two", True)
+    assert body.ended, "what the origin holds is released by then"
     assert fill.join() is None
 
 
@@ -162,6 +177,15 @@ async def test_when_the_store_gives_up_the_one_ahead_goes_on_and_the_others_are_
     assert (ended, writer.committed) == ([True], False)
 
 
+async def test_what_the_store_has_given_up_is_not_finished_for_it():
+    body, writer = Origin(b"one", b"two", length=6), Writer(most=0)
+    reader = fill_of(body, writer, limit=100).open()
+    await reader.read()
+    await reader.aclose()
+
+    assert (body.closed, body.ended) == (True, False)
+
+
 async def test_a_single_reader_does_not_notice_that_the_store_gives_up():
     writer = Writer(most=0)
     fill = fill_of(Body(b"one", b"two"), writer, limit=100)
@@ -187,6 +211,55 @@ async def test_one_that_is_cancelled_while_it_pulls_loses_nothing_for_the_others
 
     assert await read_all(staying) == b"onetwo"
     assert (writer.data, writer.committed) == (b"onetwo", True)
+
+
+async def test_a_commit_goes_on_when_its_client_leaves_and_nobody_is_ahead_of_it():
+    class Lingering(Writer):
+        async def commit(self):
+            await turns(9)
+            return await super().commit()
+
+    writer = Lingering()
+    fill = fill_of(Body(b"one", length=3), writer)
+    leaving, staying = fill.open(), fill.open()
+    task = spawn(leaving.read(), name="leaving")
+    await turns(2)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    await leaving.aclose()
+
+    assert (await staying.read(), writer.committed) == (b"one", True)
+    await staying.aclose()
+
+
+async def test_one_that_reads_from_the_store_gets_no_last_byte_before_the_commit_either():
+    writer = Writer(turns=4)
+    fill = fill_of(Body(b"one", b"two", length=6), writer)
+    ahead, behind = fill.open(), fill.open()
+    await ahead.read()
+    task = spawn(ahead.read(), name="ahead")
+    while not writer.committing:
+        await asyncio.sleep(0)
+
+    assert (await behind.read(), writer.committed) == (b"one", False)
+    assert (await behind.read(), writer.committed) == (b"two", True)
+    assert await task == b"two"
+    await ahead.aclose()
+    await behind.aclose()
+
+
+async def test_a_fill_is_closed_only_when_what_came_has_been_kept():
+    writer = Writer(turns=9)
+    reader = fill_of(Body(b"one"), writer).open()
+    task = spawn(reader.read(), name="leaving")
+    await turns(2)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    await reader.aclose()
+
+    assert (writer.data, writer.closed, writer.committed) == (b"one", True, False)
 
 
 async def test_what_the_last_reader_leaves_is_finished_if_it_is_little():
@@ -251,6 +324,16 @@ async def test_what_is_outdated_is_read_to_the_end_and_not_kept():
     assert not writer.committed
 
 
+async def test_what_is_outdated_is_not_finished_for_nobody():
+    body = Origin(b"one", length=3)
+    fill = fill_of(body, Writer(), limit=100)
+    reader = fill.open()
+    fill.outdated = True
+    await reader.aclose()
+
+    assert (body.closed, body.ended) == (True, False)
+
+
 PIECES = [b"abc", b"d", b"efghijkl", b"mn", b"opqrstuvwxyz"]
 WHOLE = b"".join(PIECES)
 
@@ -274,7 +357,7 @@ def readers(draw):
     limit=st.sampled_from([0, 5, 100]),
 )
 async def test_whoever_stays_gets_every_byte_whoever_else_comes_and_goes(
-    plans, origin_turns, writer_turns, keeps_first, known, limit
+    *, plans, origin_turns, writer_turns, keeps_first, known, limit
 ):
     writer = Writer(turns=writer_turns, keeps_first=keeps_first)
     body = Origin(*PIECES, length=len(WHOLE) if known else None, turns=origin_turns)

@@ -6,6 +6,7 @@ import pytest
 from sluicegate.core.events import Permitted, UpstreamAnswered, UpstreamFailed
 from sluicegate.core.limits.model import Limit, Rate
 from sluicegate.exchange.bodies import BytesBody
+from sluicegate.upstream import UpstreamPoolSettings
 from support.engine import engine_bench
 from support.origin import ScriptedOrigin, answer, response, script
 
@@ -123,6 +124,21 @@ async def test_slots_are_held_until_the_body_has_ended():
         wholes = await asyncio.gather(*tasks)
 
     assert {whole.body for whole in wholes} == {b"ok"}
+    assert bench.gate.in_flight == 0
+
+
+async def test_fewer_connections_than_slots_make_requests_slower_and_never_stop_them():
+    pool = UpstreamPoolSettings(max_connections=1)
+    async with (
+        ScriptedOrigin(PLAIN) as first,
+        ScriptedOrigin(PLAIN) as second,
+        engine_bench(hosts=limited(rates=(Rate(60, 100),), concurrency=8), pool=pool) as bench,
+    ):
+        asked = [bench.ask(f"{origin.url}/{number}") for number in range(10) for origin in (first, second)]
+        wholes = await asyncio.gather(*asked)
+
+        assert {whole.status for whole in wholes} == {200}
+        assert (first.open, second.open) in {(0, 1), (1, 0)}
     assert bench.gate.in_flight == 0
 
 

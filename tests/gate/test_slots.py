@@ -76,7 +76,7 @@ def test_leaving_from_any_place_gives_back_what_was_held(leaver):
     assert slots.in_flight == 0
     assert [host.in_flight for host in hosts] == [0, 0]
     assert [len(host.queue) for host in hosts] == [0, 0]
-    assert slots.free_for(hosts[0])
+    assert places(joined(slots, hosts[0], 1)) == [Place.INSIDE]
 
 
 def test_a_higher_concurrency_lets_in_as_many_at_once(host):

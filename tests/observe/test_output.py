@@ -1,5 +1,6 @@
 import json
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -65,6 +66,26 @@ def test_a_batch_larger_than_the_size_is_written_whole(tmp_path, open_file):
     open_file(rotate_size=10).write(b"x" * 100 + b"\n")
 
     assert (tmp_path / "proxy.log").stat().st_size == 101
+
+
+@pytest.mark.parametrize("others", [b"", b"another\n"])
+def test_half_a_line_of_a_process_that_was_killed_is_taken_back(tmp_path, open_file, others):
+    output = open_file()
+    output.write(b"one\n")
+    with (tmp_path / "proxy.log").open("ab") as file:
+        file.write(others + b'{"half":')
+
+    output.write(b"two\n")
+
+    assert (tmp_path / "proxy.log").read_bytes() == b"one\n" + others + b"two\n"
+
+
+def test_what_was_in_the_file_before_is_left_alone(tmp_path, open_file):
+    (tmp_path / "proxy.log").write_bytes(b"somebody's last words")
+
+    open_file().write(b"one\n")
+
+    assert (tmp_path / "proxy.log").read_bytes() == b"somebody's last wordsone\n"
 
 
 def test_a_file_that_logrotate_moved_away_is_made_anew(tmp_path, open_file):
@@ -180,6 +201,44 @@ def test_a_pipe_gets_all_lines_in_order_whatever_its_reader_takes_at_once(blocki
     reader.join(30)
     os.close(reading)
     assert b"".join(received) == lines
+
+
+WRITE_LONG_LINES = """
+import sys
+from sluicegate.observe.output import StreamOutput
+output = StreamOutput(1)
+sys.stdin.readline()
+for batch in range(40):
+    output.write(b"".join(b"%s %d %d\\n" % (sys.argv[1].encode() * size, batch, size) for size in (10, 300_000, 10)))
+"""
+
+
+@pytest.mark.parametrize("through", ["pipe", "socket"])
+def test_lines_of_several_processes_into_one_stream_are_whole_however_long(through):
+    if through == "pipe":
+        reading, writing = os.pipe()
+    else:
+        reading, writing = (end.detach() for end in socket.socketpair())
+    start = [sys.executable, "-c", WRITE_LONG_LINES]
+    writers = [
+        subprocess.Popen([*start, who], stdin=subprocess.PIPE, stdout=writing, text=True, bufsize=1) for who in "abc"
+    ]
+    os.close(writing)
+    received: list[bytes] = []
+    reader = threading.Thread(target=read_all, args=(reading, received))
+    reader.start()
+    for writer in writers:
+        writer.stdin.write("go\n")
+    for writer in writers:
+        with writer:
+            assert writer.wait(60) == 0
+    reader.join(30)
+    os.close(reading)
+
+    lines = [line.split() for line in b"".join(received).decode().splitlines()]
+    assert sorted((text, int(batch)) for text, batch, _ in lines) == sorted(
+        (who * size, batch) for who in "abc" for batch in range(40) for size in (10, 300_000, 10)
+    )
 
 
 def test_into_a_pipe_go_pieces_of_whole_lines_that_the_kernel_keeps_together(monkeypatch):

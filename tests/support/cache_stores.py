@@ -72,7 +72,9 @@ def make_store(kind: str, place: str, *, max_size: int, max_entry_size: int) -> 
         return DiskCacheStore(
             Path(place), events=Notices(), clock=clock, max_size=max_size, max_entry_size=max_entry_size
         )
-    return RedisCacheStore(place, events=Notices(), clock=clock, max_size=max_size, max_body=max_entry_size)
+    return RedisCacheStore(
+        place, events=Notices(), clock=clock, max_size=max_size, max_body=max_entry_size, timeout_s=10.0
+    )
 
 
 async def keep(store: CacheStore, *pieces: bytes, key: str = KEY) -> StoredEntry:

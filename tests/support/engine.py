@@ -10,7 +10,7 @@ from sluicegate.core.caching.decisions import CacheOptions
 from sluicegate.core.http import FieldList, Origin, RequestHead, ResponseHead
 from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.table import LimitTable
-from sluicegate.core.ports import BodyReader
+from sluicegate.core.ports import BodyReader, CacheStore
 from sluicegate.exchange.cached import CachedForwarder
 from sluicegate.exchange.call import Answer, Call, Identity
 from sluicegate.exchange.engine import Engine
@@ -58,7 +58,7 @@ class Bench:
     """An engine and what it stands on."""
 
     def __init__(
-        self, engine: Engine, gate: Gate, pool: Pool, store: MemoryCacheStore, events: Recorder, flights: Flights
+        self, engine: Engine, gate: Gate, pool: Pool, store: MemoryCacheStore, events: Recorder, *, flights: Flights
     ) -> None:
         self.engine = engine
         self.gate = gate
@@ -114,6 +114,7 @@ async def engine_bench(
     access: AccessPolicy | None = None,
     options: CacheOptions | None = None,
     pool: UpstreamPoolSettings | None = None,
+    store: CacheStore | None = None,
     max_inflight: int = 500,
 ) -> AsyncIterator[Bench]:
     clock = clock or SystemClock()
@@ -123,7 +124,7 @@ async def engine_bench(
     table = LimitTable(default=default or Limit("default"), hosts=hosts or {})
     gate = Gate(table, permits, clock, events, max_inflight=max_inflight)
     connections = Pool(pool or UpstreamPoolSettings())
-    store = MemoryCacheStore()
+    store = store or MemoryCacheStore()
     flights = Flights(clock)
     forwarder = Forwarder(gate=gate, pool=connections, clock=clock, events=events, identity=identity)
     cached = CachedForwarder(
@@ -136,7 +137,7 @@ async def engine_bench(
     )
     engine = Engine(cached=cached, access=access or AccessPolicy(), identity=identity)
     try:
-        bench = Bench(engine, gate, connections, store, events, flights)
+        bench = Bench(engine, gate, connections, store, events, flights=flights)
         bench.options = cached.options
         yield bench
     finally:

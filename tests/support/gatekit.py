@@ -94,7 +94,7 @@ class Kit:
         """No slot, no place in a queue, no host, no timer is left behind."""
         desk = self.gate._desk
         live = [timer for timer in desk.timers._heap if timer.live]
-        return self.gate.in_flight == 0 and self.gate.snapshot() == [] and not desk.hosts and not live
+        return self.gate.in_flight == 0 and self.gate.snapshot() == [] and not any(host.present for host in desk.hosts.values()) and not live
 
     async def close(self):
         for task in self._tasks:

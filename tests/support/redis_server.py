@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Self
 
 PROGRAM = "redis-server"
 
@@ -28,7 +29,7 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         told = []
         for line in self._process.stdout:
@@ -54,7 +55,7 @@ class RedisServer:
     def cli(self, *command: str) -> str:
         """What redis-cli prints."""
         shell = ["redis-cli", "-s", str(self.path), *command]
-        return subprocess.run(shell, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603
+        return subprocess.run(shell, check=True, capture_output=True, text=True).stdout.strip()
 
     def close(self) -> None:
         if self._process is not None:
@@ -84,7 +85,7 @@ class SlowWay:
         self._open.set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> "SlowWay":
+    async def __aenter__(self) -> Self:
         self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.url = f"redis://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}/0"
         return self

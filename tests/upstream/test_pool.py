@@ -8,6 +8,7 @@ from sluicegate.upstream import OriginStats, Pool, UpstreamPoolSettings
 from support.origin import Peer, ScriptedOrigin, answer, hang, response
 from support.upstream import MakePool, address, eventually, fetch, get, no_interim
 
+MIB = 1024 * 1024
 OK = answer(response(body=b"x" * 1024))
 
 
@@ -153,6 +154,26 @@ async def test_a_reused_connection_that_dies_before_a_byte_is_untouched(pool: Po
         with pytest.raises(ResponseCutShort) as caught:
             await lease.exchange(get(address(origin)), None, no_interim)
         assert caught.value.untouched
+
+
+async def test_the_more_bodies_wait_for_slow_readers_the_less_each_may_hold(pool: Pool):
+    async def flood(peer: Peer) -> None:
+        await peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+        for _ in range(100):
+            peer.send(bytes(1_000_000))
+            await peer.drain()
+
+    assert pool.body_allowance() == MIB
+    async with ScriptedOrigin(flood) as origin:
+        leases = [await pool.connect(address(origin)) for _ in range(50)]
+        bodies = [(await lease.exchange(get(address(origin)), None, no_interim)).body for lease in leases]
+        await eventually(lambda: all(body.buffered > pool.body_allowance() for body in bodies))
+
+        assert pool.body_allowance() < MIB / 5
+        assert sum(body.buffered for body in bodies) < 24 * MIB
+        for body in bodies:
+            await body.aclose()
 
 
 async def test_closing_the_pool_ends_what_is_under_way_and_refuses_more(pool: Pool):

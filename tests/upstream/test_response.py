@@ -4,7 +4,7 @@ import pytest
 
 from sluicegate.errors import ResponseCutShort, ResponseMalformed
 from sluicegate.upstream import Pool
-from sluicegate.upstream.response import HIGH_WATER, MAX_HEAD
+from sluicegate.upstream.response import MAX_HEAD, MAX_WAITING
 from support.origin import Peer, ScriptedOrigin, answer, once, response, script
 from support.upstream import address, eventually, fetch, get, no_interim, pieces
 
@@ -243,7 +243,7 @@ async def test_a_slow_reader_holds_the_origin_back(pool: Pool, framing: str):
         connection = await pool.connect(address(origin))
         response_ = await connection.exchange(get(address(origin)), None, no_interim)
         incoming = response_.body
-        await eventually(lambda: incoming.buffered > HIGH_WATER)
+        await eventually(lambda: incoming.buffered > MAX_WAITING)
         received = largest = 0
         async for data in pieces(incoming):
             assert sent - received < 20 * MIB
@@ -251,7 +251,7 @@ async def test_a_slow_reader_holds_the_origin_back(pool: Pool, framing: str):
             received += len(data)
 
     assert received == total
-    assert largest < 4 * HIGH_WATER
+    assert largest < 2 * MAX_WAITING
 
 
 async def test_giving_a_body_up_closes_the_connection(pool: Pool):

@@ -47,10 +47,12 @@ def test_an_address_that_failed_is_tried_last_and_not_never_for_half_a_minute(ro
     assert routes.order([six(1), six(2), four(2)]) == [six(1), four(2), six(2)]
 
 
-def test_an_address_that_worked_and_fails_loses_its_place(routes: Routes):
+def test_an_address_that_worked_and_fails_loses_its_place(routes: Routes, now: list[float]):
     routes.report([four(2)], four(2))
     routes.report([four(2)], None)
     assert routes.order([four(2), four(1)]) == [four(1), four(2)]
+    now[0] += 30
+    assert routes.order([four(1), four(2)]) == [four(1), four(2)]
 
     routes.report([four(2)], four(2))
     assert routes.order([four(1), four(2)]) == [four(2), four(1)]

@@ -127,6 +127,20 @@ async def test_who_cannot_hear_is_killed_in_the_end(made, stand_in, loaded, list
     assert crew.lives == []
 
 
+async def test_a_crew_that_is_cut_short_while_it_starts_is_not_replaced(made, stand_in, loaded, listening):
+    stand_in("good")
+    crew, told, _ = made(2)
+    starting = asyncio.get_running_loop().create_task(crew.start(listening, loaded))
+    await told.until("worker_started")
+
+    crew.cut_short()
+    await asyncio.wait_for(starting, 20)
+
+    _, unfinished = await asyncio.wait(crew._keepers, timeout=20)
+    assert not unfinished
+    assert not [event for event in told.events if event.event == "worker_died"]
+
+
 async def test_a_stuck_worker_does_not_hold_up_the_report_of_the_others(made, stand_in, loaded, listening, monkeypatch):
     monkeypatch.setattr(module, "RESPONSE_S", 0.05)
     stand_in("silent")

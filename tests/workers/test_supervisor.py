@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -147,7 +148,9 @@ def test_a_worker_told_to_end_by_itself_finishes_its_work_and_is_replaced(tmp_pa
             busy = wait_until(
                 lambda: next((worker for worker in workers(proxy) if worker["under_way"]), None), "the download"
             )
-            os.kill(busy["pid"], signal.SIGINT)
+            for number in (signal.SIGINT, signal.SIGHUP):
+                os.kill(busy["pid"], number)
+            everyone_serves(proxy, origin.url + "/quick")
             os.kill(busy["pid"], signal.SIGTERM)
             os.kill(busy["pid"], signal.SIGTERM)
             held.release.set()
@@ -155,7 +158,7 @@ def test_a_worker_told_to_end_by_itself_finishes_its_work_and_is_replaced(tmp_pa
 
         assert proxy.await_log(event="worker_died")["how"] == "exit code 0"
         wait_until(lambda: len(proxy.log_lines(event="worker_started")) == 3, "another worker")
-        assert proxy.status()["totals"]["requests"] == 1
+        assert proxy.status()["totals"]["requests"] == len(proxy.log_lines(event="access")) > 1
 
 
 def test_a_stuck_worker_is_told_of_and_holds_up_nothing(tmp_path):
@@ -302,3 +305,23 @@ def test_what_keeps_a_worker_from_starting_is_told_as_with_one_process(tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("Error: ")
     assert "permits.sqlite3" in done.stderr
+
+
+def test_run_may_have_several_workers_too(tmp_path):
+    environ = clean_environ(SLUICEGATE_STATE_DIR=str(tmp_path / "state"), SLUICEGATE_WORKERS="2")
+    get = "import os, urllib.request as r; print(r.urlopen(os.environ['ORIGIN']).read())"
+    with ThreadedOrigin(OK) as origin:
+        done = subprocess.run(
+            [*COMMAND, "run", "--proxy-loopback", "--", sys.executable, "-c", get],
+            env=environ | {"ORIGIN": origin.url},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert (done.returncode, done.stdout) == (0, "b'ok'\n"), done.stderr
+    assert "1 request, " in done.stderr
+    lines = [json.loads(line) for line in (tmp_path / "state" / "run.log").read_text().splitlines()]
+    assert lines[-1]["event"] == "stopped"
+    assert not any(lives(line["pid"]) for line in lines if line["event"] == "worker_started")

@@ -194,7 +194,7 @@ class UpstreamSettings(Section):
     )
     keepalive: Timeout = Field(default=30.0, description="How long a connection is kept that nobody uses.")
     max_connections: Annotated[int, whole(1, 100_000)] = Field(
-        default=1000, description="Connections to all origins together; who needs one more waits."
+        default=1000, description="Connections of a process to all origins together; who needs one more waits."
     )
     dns_cache: Annotated[float, quantities.duration("0s", "1h")] = Field(
         default=30.0, description="How long a name's addresses are used before it is resolved again."

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from sluicegate.core.http import FieldList
 from sluicegate.core.ports import BodyReader
-from sluicegate.errors import CacheStoreError
 
 
 class BytesBody:
@@ -63,33 +62,6 @@ class ReleasingBody:
         release, self._release = self._release, None
         if release is not None:
             release()
-
-
-class SlicedBody:
-    """The bytes of `body` from `start` up to `end`; what lies before is read and left out, what lies behind is not read."""
-
-    def __init__(self, body: BodyReader, start: int, end: int) -> None:
-        self.length: int | None = end - start
-        self.trailers: FieldList = []
-        self._body = body
-        self._skip = start
-        self._left = end - start
-
-    async def read(self) -> bytes:
-        while self._left:
-            data = await self._body.read()
-            if not data:
-                raise CacheStoreError(f"the stored body ends {self._left} bytes before the end of the range")
-            piece = data[self._skip : self._skip + self._left]
-            self._skip = max(0, self._skip - len(data))
-            if piece:
-                self._left -= len(piece)
-                return piece
-        return b""
-
-    async def aclose(self) -> None:
-        self._left = 0
-        await self._body.aclose()
 
 
 async def drain(body: BodyReader) -> None:

@@ -3,7 +3,9 @@
 What several clients ask for at the same time is forwarded once (`flights`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sluicegate.clock import Clock
 from sluicegate.core.caching import collapsing, policy
@@ -13,7 +15,9 @@ from sluicegate.core.caching.decisions import (
     Forward,
     Freshened,
     Hit,
+    Join,
     Lookup,
+    Multipart,
     Outcome,
     PassOn,
     Reason,
@@ -29,6 +33,7 @@ from sluicegate.core.ports import BodyReader, CacheStore, EventSink, OnInterim
 from sluicegate.errors import CacheStoreError, ClientGone
 from sluicegate.exchange.bodies import BytesBody, drain
 from sluicegate.exchange.call import Answer, Call
+from sluicegate.exchange.chained import ChainedBody, Link
 from sluicegate.exchange.fill import Fill, FillReader
 from sluicegate.exchange.flights import Flight, Flights, Verdict
 from sluicegate.exchange.forward import Forwarder, Received
@@ -184,8 +189,10 @@ class CachedForwarder:
             received = await self._forwarder.send(errand.call, plan.request, errand.on_interim)
             try:
                 outcome = await self._judged(plan, received, errand.key)
+                if isinstance(outcome, Join):
+                    outcome = await self._joined_to_its_part(plan, outcome, received)
                 if isinstance(outcome, Again | Freshened):
-                    await drain(received.body)
+                    await _finish(received)
                     answer, plan = await self._validated(errand.call, plan, outcome)
                     if answer is not None:
                         if flight is not None:
@@ -205,14 +212,31 @@ class CachedForwarder:
             request_time=received.request_time,
             response_time=received.response_time,
         )
-        for entry_id in outcome.remove:
-            await self._store.remove(entry_id)
+        if not isinstance(outcome, Join):
+            await self._remove(outcome.remove)
         if plan.request.method not in SAFE_METHODS:
             self._flights.detach(key)
         for other in also_invalidated(plan.request, received.head):
             self._flights.detach(other)
-            for entry in await self._store.entries(other):
-                await self._store.remove(entry.id)
+            await self._remove([entry.id for entry in await self._store.entries(other)])
+        return outcome
+
+    async def _remove(self, entry_ids: Sequence[str]) -> None:
+        for entry_id in entry_ids:
+            await self._store.remove(entry_id)
+
+    async def _joined_to_its_part(self, plan: Plan, outcome: Join, received: Received) -> Join | Again:
+        """Make what was received the whole; if the stored part is gone, ask for all of it."""
+        try:
+            part = await self._store.open_body(outcome.part)
+        except CacheStoreError:
+            part = None
+        await self._remove(outcome.remove)
+        if part is None:
+            original = plan.completes.original if isinstance(plan, Forward) and plan.completes else plan.request
+            return Again(Forward(original, Reason.URI_MISS))
+        links = [part, received.body] if outcome.part_first else [received.body, part]
+        received.body = ChainedBody(links, outcome.length)
         return outcome
 
     async def _validated(self, call: Call, plan: Plan, outcome: Freshened | Again) -> tuple[Answer | None, Plan]:
@@ -228,11 +252,11 @@ class CachedForwarder:
         return None, Forward(unconditional, Reason.URI_MISS)
 
     async def _answered(
-        self, errand: _Errand, plan: Plan, outcome: Store | PassOn, received: Received, flight: Flight | None
+        self, errand: _Errand, plan: Plan, outcome: Store | Join | PassOn, received: Received, flight: Flight | None
     ) -> Answer:
         """Give the response on, and to the store and those who wait for it if it is for them."""
         body = None
-        if isinstance(outcome, Store):
+        if isinstance(outcome, Store | Join):
             body = await self._stored(errand.key, outcome.entry, received.body, flight)
         elif flight is not None:
             flight.scatter()
@@ -266,10 +290,25 @@ class CachedForwarder:
         if method == "HEAD" or found.head.status in BODYLESS:
             return BytesBody()
         try:
+            if isinstance(found, Hit) and found.multipart is not None:
+                return await self._in_parts(found.entry, found.multipart)
             return await self._store.open_body(found.entry, found.span if isinstance(found, Hit) else None)
         except CacheStoreError:
             await self._store.remove(found.entry.id)
             return None
+
+    async def _in_parts(self, entry: StoredEntry, multipart: Multipart) -> BodyReader:
+        """Several parts of a stored body; the first is opened at once, to see that it is there."""
+        (heading, span), *others = multipart.parts
+        links: list[Link] = [heading, await self._store.open_body(entry, span)]
+        for heading, span in others:
+            links += [heading, partial(self._store.open_body, entry, span)]
+        return ChainedBody([*links, multipart.end], multipart.length)
+
+
+async def _finish(received: Received) -> None:
+    """Be done with a response that is not given on; one that has a body of any length is not worth reading to its end."""
+    await (drain(received.body) if received.head.status == NOT_MODIFIED else received.body.aclose())
 
 
 async def _at_its_end(reader: FillReader) -> None:

@@ -7,7 +7,7 @@ from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.http import FieldList
 from sluicegate.core.ports import BodyReader, EntryWriter
 from sluicegate.errors import CacheStoreError, SluicegateError
-from sluicegate.tasks import spawn
+from sluicegate.tasks import spawn, undisturbed
 
 FINISH_WHEN_ABANDONED = 8 * 1024 * 1024
 
@@ -58,11 +58,8 @@ class Fill:
     __slots__ = (
         "_abandoned",
         "_body",
-        "_committed",
         "_error",
-        "_pulling",
         "_readers",
-        "_taken",
         "_waiting",
         "_writer",
         "complete",
@@ -70,6 +67,7 @@ class Fill:
         "length",
         "on_end",
         "outdated",
+        "pulling",
         "size",
     )
 
@@ -81,6 +79,8 @@ class Fill:
         self.complete = False
         self.outdated = False
         """The resource was changed meanwhile: whoever reads may read on, but it is not kept."""
+        self.pulling = False
+        """Somebody waits for the origin already, or for the store to take what came."""
         self.on_end: Callable[[bool], None] | None = None
         """Told once that nobody can join any more; with True when that is because the store has given up."""
         self._body = body
@@ -88,9 +88,6 @@ class Fill:
         self._abandoned = abandoned
         self._error: Exception | None = None
         self._readers = 0
-        self._pulling = False
-        self._taken = b""
-        self._committed = False
         self._waiting: list[asyncio.Future[None]] = []
 
     @property
@@ -127,7 +124,7 @@ class Fill:
         """Read to the end for the store alone. What fails here has no one to be told."""
         try:
             while not (self.complete or self._error is not None):
-                if self._pulling:
+                if self.pulling:
                     await self.change()
                 else:
                     await self.pull()
@@ -138,11 +135,6 @@ class Fill:
             if self._readers == 0:
                 await self.close()
 
-    @property
-    def pulling(self) -> bool:
-        """Somebody waits for the origin already."""
-        return self._pulling
-
     async def change(self) -> None:
         """Wait until whoever pulls has done so."""
         future = asyncio.get_running_loop().create_future()
@@ -150,22 +142,23 @@ class Fill:
         await future
 
     async def pull(self) -> bytes:
-        """The next piece, kept for the others too; b"" at the end. One caller at a time.
+        """The next piece, kept for the others too; b"" at the end. One caller at a time. Raises what ends the fill.
 
-        A caller that is cancelled loses nothing: the next one goes on where it was. Raises what ends the fill.
+        A caller that is cancelled loses nothing for the others: what has come is kept all the same.
         """
         self.check()
-        self._pulling = True
+        self.pulling = True
         try:
-            return await self._next()
+            piece = await self._body.read()
         except Exception as error:
-            self._error = error
-            self._ended()
+            self._pulled(error)
             raise
-        finally:
-            self._pulling = False
-            if self._waiting:
-                self._wake()
+        except BaseException:
+            self._pulled()
+            raise
+        await undisturbed(self._take(piece))
+        self.check()
+        return piece
 
     async def kept(self, start: int) -> bytes:
         """Bytes from `start`, of which there are some. Raises CacheStoreError, and what ended the fill."""
@@ -188,62 +181,60 @@ class Fill:
             self._error = CacheStoreError("the response was given up")
         self._ended()
         try:
+            while self.pulling:  # somebody has left while what came is being kept
+                await self.change()
             await self._body.aclose()
         finally:
             if self._writer is not None:
                 await self._writer.aclose()
 
-    async def _next(self) -> bytes:
-        again = self._taken != b""
-        if not again:
-            self._taken = await self._body.read()
-        piece = self._taken
-        if piece and self._writer is not None:
-            await self._keep(self._writer, piece, again=again)
-        end = not piece or self.size + len(piece) == self.length
-        if end:
-            if piece:
-                await self._body.read()
-            await self._commit()
-        self._taken = b""
-        self.size += len(piece)
-        if end:
-            self.complete = True
-            self._ended()
-        return piece
-
-    async def _keep(self, writer: EntryWriter, piece: bytes, *, again: bool) -> None:
-        """Store a piece, unless one who was cancelled meanwhile has (`again`)."""
-        if again and await self._has(writer):
-            return
-        if not await writer.write(piece):
-            self._writer = None
-            self._ended(given_up=True)
-            await writer.aclose()
-
-    async def _has(self, writer: EntryWriter) -> bool:
-        """Whether the piece that comes next is written already."""
+    async def _take(self, piece: bytes) -> None:
+        """Keep a piece, and let readers have it; the last one only when the entry is committed."""
         try:
-            return await writer.read(self.size) != b""
-        except CacheStoreError:
-            return False
+            if piece and self._writer is not None and not await self._writer.write(piece):
+                await self._give_up(self._writer)
+            end = not piece or self.size + len(piece) == self.length
+            if end:
+                await self._finish(read_on=piece != b"")
+            self.size += len(piece)
+            self.complete = end
+        except Exception as error:
+            self._pulled(error)
+        except BaseException:
+            self._pulled()
+            raise
+        else:
+            self._pulled()
 
-    async def _commit(self) -> None:
-        """Once only: what was interrupted in the middle of it is not tried again."""
-        if self._writer is not None and not self._committed and not self.outdated:
-            self._committed = True
+    async def _give_up(self, writer: EntryWriter) -> None:
+        """The storing is over; who has not read what was written never will."""
+        self._writer = None
+        self._ended(given_up=True)
+        await writer.aclose()
+
+    async def _finish(self, *, read_on: bool) -> None:
+        """Everything has come: let the origin go, and make the entry visible."""
+        if read_on:
+            await self._body.read()
+        if self._writer is not None and not self.outdated:
             await self._writer.commit()
+
+    def _pulled(self, error: Exception | None = None) -> None:
+        """The next one may pull, unless this was the end."""
+        self.pulling = False
+        if error is not None:
+            self._error = error
+        if self.complete or self._error is not None:
+            self._ended()
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
     def _ended(self, *, given_up: bool = False) -> None:
         on_end, self.on_end = self.on_end, None
         if on_end is not None:
             on_end(given_up)
-
-    def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)
 
 
 class FillReader:

@@ -7,6 +7,9 @@ The one that asks leads a *flight*. As soon as the answer's head is there, those
 - it is not for others: each asks for itself, at once and in parallel, and for a while nobody waits for this again;
 - it failed, or the limiter refused it: each has the same error, for asking again would only multiply it;
 - the client that led has left: the first that waits leads on.
+
+Whoever waits holds no slot, no place in a queue and no permit, and waits as long as the one it waits for may: `max_wait`
+of the host and the time-outs of its connection.
 """
 
 import asyncio

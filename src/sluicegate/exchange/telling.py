@@ -5,6 +5,7 @@ from sluicegate.core.caching.decisions import (
     Forward,
     Freshened,
     Hit,
+    Join,
     Lookup,
     Outcome,
     Reason,
@@ -36,7 +37,7 @@ def tell(
     """
     call.cache = "collapsed" if collapsed else _word(lookup, outcome)
     reason = lookup.reason if outcome is None or isinstance(outcome, Again) else outcome.reason
-    stored = isinstance(outcome, Store | Freshened)
+    stored = isinstance(outcome, Store | Join | Freshened)
     if events.wants(CacheDecided):
         url = call.request.url
         events.emit(CacheDecided(call.request_id, url, call.cache, reason.token, reason.section, stored))

@@ -12,7 +12,7 @@ Whatever ends a wait gives back what was held; a permit is only ever spent by a 
 """
 
 from sluicegate.clock import Clock
-from sluicegate.core.limits.ports import PermitStore
+from sluicegate.core.limits.ports import PermitStore, SlotStore
 from sluicegate.core.limits.table import LimitTable
 from sluicegate.core.ports import EventSink
 from sluicegate.gate.host import Host, HostStatus
@@ -26,14 +26,23 @@ __all__ = ["Ask", "Gate", "HostStatus", "Turn"]
 class Gate:
     """Lets requests through as `table` allows, at most `max_inflight` at once in all.
 
-    The store is the caller's to close.
+    With `shared` slots these bounds hold for all processes that share them. The stores are the caller's to close.
     """
 
     def __init__(
-        self, table: LimitTable, store: PermitStore, clock: Clock, events: EventSink, *, max_inflight: int
+        self,
+        table: LimitTable,
+        store: PermitStore,
+        clock: Clock,
+        events: EventSink,
+        *,
+        max_inflight: int,
+        shared: SlotStore | None = None,
     ) -> None:
         self._table = table
-        self._desk = Desk(store, clock, events, Timers(clock), Slots(max_inflight))
+        timers = Timers(clock)
+        slots = Slots(max_inflight, shared, lambda delay_s, call: timers.call_at(clock.now() + delay_s, call))
+        self._desk = Desk(store, clock, events, timers, slots)
 
     async def enter(self, ask: Ask) -> Turn:
         """Wait for room to send a request to `ask.host`; the Turn's `permit` then waits for the rates.
@@ -46,7 +55,8 @@ class Gate:
         if host is None:
             host = self._desk.hosts[key] = Host(key, limit)
         turn = Turn(ask, host, self._desk)
-        await turn.enter()
+        if not turn.enter_now():
+            await turn.enter()
         return turn
 
     def configure(self, table: LimitTable, max_inflight: int) -> None:
@@ -55,12 +65,13 @@ class Gate:
         self._desk.slots.max_inflight = max_inflight
         for host in list(self._desk.hosts.values()):
             host.limit, _ = table.match(host.key)
+            host.free = 0
             self._desk.slots.assign(host)
         self._rouse_all()
 
     def snapshot(self) -> list[HostStatus]:
         """The hosts with requests at the gate, the longest queue first."""
-        hosts = [host.status() for host in self._desk.hosts.values()]
+        hosts = [host.status() for host in self._desk.hosts.values() if host.present]
         return sorted(hosts, key=lambda status: (-status.queue, -status.in_flight, status.key))
 
     @property

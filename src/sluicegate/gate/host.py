@@ -43,6 +43,14 @@ class Host[T: Hashable]:
     """Those of them that hold a slot: they connect, or wait in line."""
     present: int = 0
     """Turns that have not left."""
+    free: int = 0
+    """So many permits were free when the store was last asked, less those given since."""
+    free_until: float = 0.0
+    """That is believed up to then."""
+    polling: bool = False
+    """Somebody will soon ask for a slot again: other processes held them all."""
+    poll_s: float = 0.0
+    _spacing: tuple[Limit | None, float] = (None, 0.0)
 
     @property
     def open(self) -> bool:
@@ -51,9 +59,15 @@ class Host[T: Hashable]:
             return False
         if self.limit.unlimited:
             return True
-        spacing_s = plan(self.limit).spacing_s
+        spacing_s = self._spacing_s
         enough = max(AT_LEAST, (LEAD_S + CONNECT_S) / spacing_s)
         return len(self.line) * spacing_s < LEAD_S and self.arriving < enough
+
+    @property
+    def _spacing_s(self) -> float:
+        if self._spacing[0] is not self.limit:
+            self._spacing = (self.limit, plan(self.limit).spacing_s)
+        return self._spacing[1]
 
     def status(self) -> HostStatus:
         """The counts as they are now."""

@@ -20,6 +20,10 @@ BUSY_RETRY_S = 0.002
 FAILED_RETRY_S = 0.1
 STORE_PATIENCE_S = 3.0
 """How long a store may fail before waiting requests are refused."""
+HINT_S = 0.05
+"""How long it is believed that permits are free which once were; only refusals in advance depend on it."""
+IDLE_HOSTS = 1_000
+"""As many hosts are remembered while nobody asks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +82,18 @@ class Turn:
         """What its permits are counted under."""
         return self.host.key
 
+    def enter_now(self) -> bool:
+        """Enter where nothing stands in the way; if False, go on with `enter`."""
+        host = self.host
+        if host.queue or not (host.limit.unlimited or self._surely_free()):
+            return False
+        self._desk.slots.join(self)
+        return self.place is Place.INSIDE
+
     async def enter(self) -> None:
         """Wait for a slot of the host and a global one. Raises LimitError. If it ends otherwise, nothing is held."""
         try:
             await self._door()
-            self._desk.slots.join(self)
             while self.place is not Place.INSIDE:
                 if self._overdue():
                     raise refusals.wait_too_long(self.key, self.limit, await self._predict(0))
@@ -132,7 +143,7 @@ class Turn:
         self._count()
         self._desk.slots.leave(self)
         self.host.present -= 1
-        if not self.host.present:
+        if not self.host.present and len(self._desk.hosts) > IDLE_HOSTS:
             self._desk.hosts.pop(self.key, None)
 
     def rouse(self) -> None:
@@ -142,13 +153,21 @@ class Turn:
             self._wake.set_result(None)
 
     async def _door(self) -> None:
-        host, limit = self.host, self.limit
-        wait_s = await self._predict(host.unpermitted - 1)
-        must_wait = wait_s > 0 or not self._desk.slots.free_for(host)
-        if must_wait and host.waiting >= limit.max_queue:
-            raise refusals.queue_full(self.key, limit, wait_s)
-        if wait_s > limit.max_wait_s:
+        """Refuse what can be foreseen, then take the slots or a place in the queue for them."""
+        host = self.host
+        wait_s = await self._predict(host.unpermitted - 1) if self.place is Place.OUTSIDE else 0.0
+        limit = host.limit
+        if wait_s > limit.max_wait_s and host.waiting < limit.max_queue:
             raise refusals.wait_too_long(self.key, limit, wait_s)
+        if self.place is Place.OUTSIDE and (wait_s <= 0 or host.waiting < limit.max_queue):
+            self._desk.slots.join(self)
+        if self.place is not Place.INSIDE and host.waiting >= limit.max_queue:
+            raise refusals.queue_full(self.key, limit, wait_s)
+
+    def _surely_free(self) -> bool:
+        """As far as is known, there is a permit for this one and for all who are on their way to one."""
+        host = self.host
+        return host.free >= host.unpermitted and self._entered < host.free_until and not host.line
 
     async def _line(self, unless: Callable[[], bool]) -> bool:
         """Be first, and ask the store until it agrees. Nothing is awaited after that."""
@@ -158,9 +177,11 @@ class Turn:
                 if unless():
                     return False
                 verdict = await self._take(queued=queued or len(self.host.line) > 1)
-                if verdict.admitted:
-                    return True
                 now = self._desk.clock.now()
+                if verdict.admitted:
+                    self._note_free(verdict.free, now)
+                    return True
+                self.host.free = 0
                 if now + verdict.wait_s > self._deadline:
                     raise refusals.wait_too_long(self.key, self.limit, verdict.wait_s)
                 await self._pause(now + verdict.wait_s)
@@ -170,6 +191,12 @@ class Turn:
                 await self._pause(self._deadline)
             queued = True
         return not unless()
+
+    def _note_free(self, free: int, now: float) -> None:
+        host = self.host
+        host.free -= 1
+        if free > host.free:
+            host.free, host.free_until = free, now + HINT_S
 
     async def _take(self, *, queued: bool) -> Verdict:
         """The store's answer; a store that fails is asked again for a while (fail closed: no answer, no permit)."""

@@ -63,8 +63,8 @@ class StreamOutput:
 class FileOutput:
     """A file for any number of processes. It rotates by size, follows when moved away, and holds whole lines only.
 
-    A batch is one append under the file's lock. On a full disk what was written of it is taken back. `rotate_size` is
-    in bytes (0: never), `rotate_keep` the number of old files: `proxy.log.1` is the youngest. Raises StartError when
+    A batch is one append under the file's lock. On a full disk what was written of it is taken back, and so is what
+    another process had written of a batch when it was killed. `rotate_size` is in bytes (0: never), `rotate_keep` the number of old files: `proxy.log.1` is the youngest. Raises StartError when
     the file cannot be opened at first; later trouble is an OSError of `write`.
     """
 
@@ -79,15 +79,18 @@ class FileOutput:
                 f"The log file {path} cannot be written: {error.strerror}.",
                 advice="Name another with --log-file or log.file, or make its directory writable for this user.",
             ) from error
+        self._whole = os.fstat(self._fd).st_size
+        """The size up to which the file is known to hold whole lines, or what was there before us."""
 
     def write(self, lines: bytes) -> None:
         try:
-            size = self._lock_current()
+            size = self._take_back_torn_line(self._lock_current())
             if size and 0 < self._rotate_size < size + len(lines):
                 with contextlib.suppress(OSError):  # a file that has grown too long is better than lines lost
                     self._rotate()
                     size = self._lock_current()
             self._append(lines, size)
+            self._whole = size + len(lines)
         finally:
             _unlock(self._fd)
 
@@ -103,6 +106,7 @@ class FileOutput:
         fresh = self._open()
         os.close(self._fd)
         self._fd = fresh
+        self._whole = 0
 
     def _lock_current(self) -> int:
         """Lock the file that has the path now; gives its size."""
@@ -112,6 +116,20 @@ class FileOutput:
             if self._has_path(opened):
                 return opened.st_size
             self._reopen()
+
+    def _take_back_torn_line(self, size: int) -> int:
+        """Cut off what does not end in a line end; gives the size then."""
+        self._whole = min(self._whole, size)
+        if self._whole == size or not self._path.is_file():
+            return size
+        with self._path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) == b"\n":
+                return size
+            file.seek(self._whole)
+            end = self._whole + file.read(size - self._whole).rfind(b"\n") + 1
+        os.ftruncate(self._fd, end)
+        return end
 
     def _append(self, lines: bytes, size: int) -> None:
         """Write all lines, or take back what was written and raise."""

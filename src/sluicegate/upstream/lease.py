@@ -25,6 +25,9 @@ class Home(Protocol):
     def checkin(self, wire: Wire) -> None:
         """Keep the connection for the next exchange, or close it."""
 
+    def body_allowance(self) -> int:
+        """Bytes of a body that may wait on one connection at the moment."""
+
 
 class Lease:
     """A connection reserved for one exchange; see `ports.UpstreamConnection`."""
@@ -82,7 +85,13 @@ class Lease:
             failure.untouched = True
             raise failure
         timeout_s = self._settings.idle_timeout_s
-        incoming = Incoming(wire, request.method, self._response_ended, idle_timeout_s=timeout_s)
+        incoming = Incoming(
+            wire,
+            request.method,
+            self._response_ended,
+            idle_timeout_s=timeout_s,
+            allowance=self._home.body_allowance,
+        )
         self._incoming = wire.receiver = incoming
         wire.holder = self
         wire.carried = True

@@ -1,6 +1,6 @@
 """Keeping the C library from giving memory back that the next read asks for again."""
 
-_PIECES = 4 * 1024 * 1024
+_PIECES = 2 * 1024 * 1024
 """Bytes. No block that is smaller costs page faults any more; up to twice as much stays unused with the process."""
 
 

@@ -13,12 +13,15 @@ from sluicegate.upstream.dial import Dialer
 from sluicegate.upstream.lease import Lease
 from sluicegate.upstream.memory import keep_freed_memory
 from sluicegate.upstream.parent import ParentProxy
+from sluicegate.upstream.response import MAX_WAITING, MIN_WAITING
 from sluicegate.upstream.room import Room
 from sluicegate.upstream.settings import UpstreamPoolSettings
 from sluicegate.upstream.shelves import Shelves
 from sluicegate.upstream.tls import ResumingContext, client_context
 from sluicegate.upstream.wire import Wire
 
+_ALL_WAITING = 8 * 1024 * 1024
+"""Bytes of bodies that may wait for their readers, on all connections together, as long as each has a minimum."""
 _SWEEPS_PER_TIMEOUT = 8
 _SWEEP_AT_LEAST_S = 0.01
 _SWEEP_AT_MOST_S = 1.0
@@ -105,6 +108,11 @@ class Pool:
             shelf.origin: OriginStats(shelf.open, len(shelf.idle), shelf.open - len(shelf.idle))
             for shelf in self._shelves
         }
+
+    def body_allowance(self) -> int:
+        """Bytes of a body that may wait on one connection: the fewer are in use, the more each may hold."""
+        in_use = max(1, len(self._wires) - self._shelves.idle)
+        return min(MAX_WAITING, max(MIN_WAITING, _ALL_WAITING // in_use))
 
     @property
     def waiting(self) -> int:

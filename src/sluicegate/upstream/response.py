@@ -1,7 +1,7 @@
 """A response as it comes in: bytes from the wire on one side, a head and a body to read on the other (RFC 9112 §6).
 
-llhttp parses heads and chunks, but for plain heads that come in one read. Bodies framed by Content-Length or by the end
-of the connection do not go through it: pieces from the wire are handed on uncopied.
+llhttp parses heads and chunks. Bodies framed by Content-Length or by the end of the connection do not go through it:
+pieces from the wire are handed on uncopied.
 """
 
 import asyncio
@@ -17,14 +17,12 @@ from sluicegate.core.http import FieldList, ResponseHead
 from sluicegate.core.ports import BodyReader, OnInterim
 from sluicegate.errors import ResponseCutShort, ResponseMalformed
 from sluicegate.upstream.framing import bodyless, framing_fault, framing_fields, persistent, section_size
-from sluicegate.upstream.plain import plain_head
 
 MAX_HEAD = 256 * 1024
 """Bytes of header sections before the final response's body, 1xx included."""
-HIGH_WATER = 256 * 1024
-"""Bytes of a body that wait for their reader before the wire is paused. One more read of the loop may come on top."""
-ENOUGH = 192 * 1024
-"""Bytes from which on a piece is handed to its reader as it came."""
+MIN_WAITING, MAX_WAITING = 64 * 1024, 1024 * 1024
+"""Bytes of a body that may wait for their reader, whatever else is under way, and at most. One read of the loop (256 KB)
+may come on top."""
 
 
 class Wire(Protocol):
@@ -60,10 +58,12 @@ class Incoming:
 
     `on_end(clean)` is called once: with True when the response is complete and the connection may carry another one
     as far as the response is concerned, else with False. Nothing touches the wire after that. While somebody waits for
-    the origin, `due` is when (on the loop's clock) it must have sent `owed`. Used by one reader at a time.
+    the origin, `due` is when (on the loop's clock) it must have sent `owed`. The wire is paused while more bytes wait for the
+    reader than `allowance()`. Used by one reader at a time.
     """
 
     __slots__ = (
+        "_allowance",
         "_error",
         "_field_bytes",
         "_fields",
@@ -90,7 +90,15 @@ class Incoming:
         "trailers",
     )
 
-    def __init__(self, wire: Wire, method: str, on_end: Callable[[bool], None], *, idle_timeout_s: float) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        method: str,
+        on_end: Callable[[bool], None],
+        *,
+        idle_timeout_s: float,
+        allowance: Callable[[], int] = lambda: MAX_WAITING,
+    ) -> None:
         self.head: ResponseHead | None = None
         self.length: int | None = None
         self.trailers: FieldList = []
@@ -99,8 +107,9 @@ class Incoming:
         self._wire = wire
         self._method = method
         self._on_end = on_end
+        self._allowance = allowance
         self._idle_timeout_s = idle_timeout_s
-        self._parser: httptools.HttpResponseParser | None = None
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._phase = _Phase.HEAD
         self._reason = b""
         self._fields: FieldList = []
@@ -136,9 +145,11 @@ class Incoming:
             if self._error is not None:
                 raise self._error
             await self._wait("the next piece of its response", self._idle_timeout_s)
-        data = self._pieces.pop() if len(self._pieces) == 1 else self._joined()
-        self._size -= len(data)
-        if self._paused and self._size <= HIGH_WATER // 2:
+        pieces = self._pieces
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._size = 0
+        if self._paused:
             self._paused = False
             self._wire.resume_reading()
         return data
@@ -169,14 +180,11 @@ class Incoming:
     # What the connection calls.
 
     def data_received(self, data: bytes) -> None:
+        self._touched = True
         phase = self._phase
         if phase is _Phase.COUNTED:
             self._counted(data)
-        elif phase is _Phase.HEAD:
-            if self._touched or not self._begin_plainly(data):
-                self._parse(data)
-            self._touched = True
-        elif phase is _Phase.CHUNKED:
+        elif phase is _Phase.HEAD or phase is _Phase.CHUNKED:
             self._parse(data)
         elif phase is _Phase.UNTIL_CLOSE:
             self._append(data)
@@ -184,7 +192,7 @@ class Incoming:
             return
         if self._phase is _Phase.COMPLETE:
             self._complete(clean=self._keep_alive and not self._surplus)
-        elif self._size > HIGH_WATER and not self._paused:
+        elif self._size > MIN_WAITING and not self._paused and self._size > self._allowance():
             self._paused = True
             self._wire.pause_reading()
         self.wake()
@@ -274,7 +282,7 @@ class Incoming:
     def _parse(self, data: bytes) -> None:
         parser = self._parser
         if parser is None:
-            self._parser = parser = httptools.HttpResponseParser(self)
+            return
         size = self._size
         self._field_bytes += len(data)
         try:
@@ -290,26 +298,6 @@ class Incoming:
         elif self._field_bytes > MAX_HEAD:
             # Headers, trailers or chunk extensions without end.
             self.fail(_too_large())
-
-    def _begin_plainly(self, data: bytes) -> bool:
-        """Take the head, and what there is of the body, without the parser. False if that cannot be done."""
-        plain = plain_head(data)
-        if plain is None:
-            return False
-        status, reason, fields, length, end = plain
-        if end > MAX_HEAD:
-            return False
-        if bodyless(self._method, status):
-            self.length = 0
-        elif length is None:
-            return False
-        else:
-            self.length = self._left = length
-        self.head = ResponseHead(status, reason, fields)
-        self._keep_alive = True
-        self._phase = _Phase.COUNTED
-        self._counted(data[end:])
-        return True
 
     def _begin_body(self, head: ResponseHead, parser: httptools.HttpResponseParser) -> None:
         version = parser.get_http_version()
@@ -340,26 +328,10 @@ class Incoming:
         if len(data) > self._left:
             data = data[: self._left]
             self._surplus = True
-        if data:
-            self._left -= len(data)
-            self._append(data)
+        self._left -= len(data)
+        self._append(data)
         if self._left == 0:
             self._phase = _Phase.COMPLETE
-
-    def _joined(self) -> bytes:
-        """The first pieces as one of at least `ENOUGH` bytes, if that much is there.
-
-        A piece for itself costs its readers more than a copy of some kilobytes, and less than one of many.
-        """
-        size = count = 0
-        for piece in self._pieces:
-            size += len(piece)
-            count += 1
-            if size >= ENOUGH:
-                break
-        data = b"".join(self._pieces[:count])
-        del self._pieces[:count]
-        return data
 
     def _append(self, data: bytes) -> None:
         self._pieces.append(data)

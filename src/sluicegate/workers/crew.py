@@ -94,6 +94,7 @@ class Crew:
 
     def cut_short(self) -> None:
         """Let none wait for what is under way, and kill those that cannot hear; idempotent."""
+        self._over.set()
         if self._killing is None:
             self._order(EndNow())
             self._killing = asyncio.get_running_loop().call_later(_KILL_AFTER_S, self._kill)

@@ -11,7 +11,7 @@ import sys
 
 from sluicegate.config.load import Loaded
 from sluicegate.errors import SluicegateError
-from sluicegate.loop import handle_signals, rest_collector, run
+from sluicegate.loop import rest_collector, run
 from sluicegate.serving import Serving
 from sluicegate.tasks import spawn
 from sluicegate.workers.channel import Channel
@@ -43,7 +43,7 @@ class Worker:
         """Accept clients, and return when they are all served."""
         await self._serving.start(listening)
         rest_collector()
-        handle_signals(self._stop.set, lambda: None)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop.set)
         self._channel.send(Accepting())
         obeying = spawn(self._obey(), name="orders")
         await self._stop.wait()
@@ -110,7 +110,8 @@ async def work(connected: socket.socket, listening: socket.socket) -> int:
 
 def main(channel_fd: int, listening_fd: int) -> int:
     """Run a worker on two inherited descriptors."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the supervisor, even while we start
+    for number in (signal.SIGINT, signal.SIGHUP):  # these are for the supervisor
+        signal.signal(number, signal.SIG_IGN)
     return run(work(socket.socket(fileno=channel_fd), socket.socket(fileno=listening_fd)))
 
 

@@ -61,6 +61,7 @@ def test_both_together_are_the_whole(held, sent, first):
     assert isinstance(outcome, Join)
     assert (outcome.head.status, outcome.part, outcome.part_first) == (200, entry, first)
     assert outcome.remove == [entry.id]
+    assert outcome.length == 10
     assert outcome.entry.response.status == 200
     for fields in (outcome.head.fields, outcome.entry.response.fields):
         assert get_all(fields, b"content-length") == [b"10"]

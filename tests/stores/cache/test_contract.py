@@ -122,7 +122,7 @@ async def test_entries_stay_the_same_objects_when_another_joins_them(store):
 
     after = await store.entries(KEY)
 
-    assert [one for one in after if one.id == first.id][0] is before
+    assert next(one for one in after if one.id == first.id) is before
 
 
 async def test_what_a_store_returned_may_be_changed_by_who_has_it(store):
@@ -341,16 +341,21 @@ async def test_hundreds_of_writers_of_one_key_do_not_mix(store):
 
 
 async def test_a_writer_that_is_cancelled_leaves_nothing(store):
+    written = 0
+
     async def endless() -> None:
+        nonlocal written
         writer = store.begin(KEY, entry(), None)
         try:
-            while await writer.write(b"x" * 1000):
-                await asyncio.sleep(0)
+            while await writer.write(b"x" * 100_000):
+                written += 100_000
+                if written > 2 * MIB:
+                    await asyncio.Event().wait()
         finally:
             await writer.aclose()
 
     task = asyncio.get_running_loop().create_task(endless())
-    await asyncio.sleep(0.01)
+    await until(lambda: written > 2 * MIB)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

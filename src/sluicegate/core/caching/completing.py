@@ -34,4 +34,7 @@ def judge(
     head = partial.whole(wanted, response, options, times[1])
     selecting = wanted.original.with_fields(vary.selecting_fields(wanted.original, head))
     entry = StoredEntry("", selecting, head, *times)
-    return Join(head, entry, wanted.entry, wanted.missing.start > 0, Reason.COMPLETED, removed)
+    missing = wanted.missing
+    part_first = missing.start > 0
+    length = missing.end if part_first else missing.end + (wanted.entry.body_length or 0)
+    return Join(head, entry, wanted.entry, part_first, length, Reason.COMPLETED, removed)

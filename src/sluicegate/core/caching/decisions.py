@@ -159,6 +159,8 @@ class Join:
     entry: StoredEntry
     part: StoredEntry
     part_first: bool
+    length: int
+    """Bytes of both bodies together."""
     reason: Reason
     remove: list[str] = field(default_factory=list)
 

@@ -1,4 +1,4 @@
-"""Where permits are counted: the port that every limiter store keeps."""
+"""Where permits and slots are counted: the ports that limiter stores keep."""
 
 from typing import Protocol
 
@@ -30,3 +30,20 @@ class PermitStore(Protocol):
 
     async def aclose(self) -> None:
         """Let go of what is open; idempotent."""
+
+
+class SlotStore(Protocol):
+    """Slots that processes share: `bound` of them for each name. What a process holds is free once it has died."""
+
+    def acquire(self, name: str, bound: int) -> bool:
+        """Take one; False when others hold so many that there is none, or it is their turn. Never blocks or raises.
+
+        The caller holds fewer than `bound` of that name. One who was refused asks again within some milliseconds, for as
+        long as it wants a slot.
+        """
+
+    def release(self, name: str) -> None:
+        """Give one back that was acquired; others may see it some milliseconds later."""
+
+    def close(self) -> None:
+        """Give back all; idempotent."""

@@ -147,6 +147,7 @@ class Front:
         if not done and self._by_id.get(held.entry.id) is held:
             self._shelves.arrange(held.shelf, [one for one in held.shelf.held if one is not held])
             held.shelf.stamp = NEVER
+        self._shelves.make_room()
 
     def keep_body(self, entry_id: str, body: bytes) -> None:
         """Keep the body of an entry that is here."""

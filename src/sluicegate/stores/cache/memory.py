@@ -9,7 +9,6 @@ from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.ports import BodyReader, EntryWriter
 from sluicegate.errors import CacheStoreError
 from sluicegate.stores.cache.pieces import Pieces, PiecesBody
-from sluicegate.stores.cache.tee import TeeReader
 
 DEFAULT_MAX_SIZE = 256 * 1024 * 1024
 _AT_HAND = 1024 * 1024
@@ -23,6 +22,7 @@ class _Held:
     key: str
     entry: StoredEntry
     body: Pieces
+    at_hand: bytes | None
     size: int
 
 
@@ -54,7 +54,7 @@ class MemoryCacheStore:
 
     def body_at_hand(self, entry: StoredEntry) -> bytes | None:
         held = self._held.get(entry.id)
-        return held.body.whole() if held is not None and len(held.body) <= _AT_HAND else None
+        return None if held is None else held.at_hand
 
     async def open_body(self, entry: StoredEntry, span: Span | None = None) -> BodyReader:
         held = self._held.get(entry.id)
@@ -67,16 +67,6 @@ class MemoryCacheStore:
         if self._closed or not self._fits(length or 0):
             return None
         return _MemoryWriter(self, key, replace(entry, id=uuid.uuid4().hex))
-
-    async def store(self, key: str, entry: StoredEntry, body: BodyReader) -> BodyReader:
-        """Store `body` as it is read; `body` itself when it cannot be stored."""
-        writer = self.begin(key, entry, body.length)
-        if writer is None:
-            return body
-        tee = TeeReader(body, writer)
-        if body.length == 0:  # at its end already; nobody need read it
-            await tee.read()
-        return tee
 
     async def freshen(self, entry: StoredEntry) -> None:
         held = self._held.get(entry.id)
@@ -122,7 +112,8 @@ class MemoryCacheStore:
 
     def publish(self, key: str, entry: StoredEntry, body: Pieces, size: int) -> None:
         """Make a complete entry visible; its `size` bytes are reserved already."""
-        held = self._held[entry.id] = _Held(key, entry, body, size)
+        at_hand = body.whole() if len(body) <= _AT_HAND else None
+        held = self._held[entry.id] = _Held(key, entry, body, at_hand, size)
         self._by_key.setdefault(key, []).append(held)
 
     def _fits(self, length: int) -> bool:
@@ -176,8 +167,6 @@ class _MemoryWriter:
         if not self._store.take(head, len(self._body)):
             self._drop()
             return None
-        if len(self._body) <= _AT_HAND:
-            self._body.whole()
         entry = replace(self._entry, body_length=len(self._body))
         self._store.publish(self._key, entry, self._body, self._reserved + head)
         self._reserved = 0

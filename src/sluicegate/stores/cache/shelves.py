@@ -97,8 +97,7 @@ class Shelves:
             size += one.size + (len(one.body) if one.body is not None else 0)
         self._used += size - shelf.size
         shelf.size = size
-        if self._used > self._max_bytes:
-            self._make_room()
+        self.make_room()
 
     def take_down(self, shelf: Shelf) -> None:
         """Forget all entries of a key."""
@@ -108,7 +107,10 @@ class Shelves:
             for one in shelf.held:
                 self.by_id.pop(one.entry.id, None)
 
-    def _make_room(self) -> None:
+    def make_room(self) -> None:
+        """Forget the least recently used keys while there is too much, but for what is nowhere else yet."""
+        if self._used <= self._max_bytes:
+            return
         victims = []
         excess = self._used - self._max_bytes
         for shelf in self.by_key.values():

@@ -55,7 +55,7 @@ def notices() -> Notices:
 @pytest.fixture
 async def link(server, ears, notices) -> AsyncIterator[Link]:
     """A link to `server`, up."""
-    made = Link(Commands(server.url), ears, events=notices, clock=SystemClock())
+    made = Link(Commands(server.url, timeout_s=10.0), ears, events=notices, clock=SystemClock())
     await made.ready()
     yield made
     await made.aclose()

@@ -25,6 +25,8 @@ async def test_scripts_are_loaded_again_when_redis_has_forgotten_them(commands, 
     assert await commands.run(measure) == [[0, 0]]
     server.cli("script", "flush")
     assert await commands.run(measure) == [[0, 0]]
+    server.cli("script", "flush")
+    assert await commands.one(["EVALSHA", scripts.TOUCH.sha, 2, USES, TOTAL]) == [0, 0]
 
 
 async def test_an_error_is_an_error(commands):
@@ -36,7 +38,11 @@ async def test_a_redis_that_does_not_answer_is_not_waited_for(own_server):
     commands = Commands(own_server.url)
     own_server.pause()
 
-    for asked in (commands.run(lambda pipeline: pipeline.get("a")), commands.all_of("a"), commands.subscribe("c")):
+    for asked in (
+        commands.run(lambda pipeline: pipeline.get("a")),
+        commands.one(["GET", "a"]),
+        commands.subscribe("c"),
+    ):
         with pytest.raises(TimeoutError):
             await asked
     own_server.resume()

@@ -145,7 +145,7 @@ def _make(path: Path, boot: str, generation: int, max_size: int) -> None:
     temporary.unlink(missing_ok=True)
     file = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        os.posix_fallocate(file, 0, _HEADER_BYTES + (4 << bits))
+        _take_space(file, _HEADER_BYTES + (4 << bits))
         os.pwrite(file, _HEADER.pack(_MAGIC, _VERSION, bits, generation, _boot(boot), 0), 0)
         temporary.rename(path)
     except BaseException:
@@ -153,6 +153,14 @@ def _make(path: Path, boot: str, generation: int, max_size: int) -> None:
         raise
     finally:
         os.close(file)
+
+
+def _take_space(file: int, size: int) -> None:
+    """Give a new file its space on the disk, all zero. Raises OSError when there is not enough."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, size)
+    else:  # macOS
+        os.pwrite(file, bytes(size), 0)
 
 
 def _boot(boot: str) -> bytes:

@@ -5,9 +5,10 @@ its entry is removed until it is gone, a row in `loose` names it: whoever finds 
 deletes both. So no crash leaves a file that nobody knows, and no entry whose file is not whole.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sluicegate.clock import Clock
 from sluicegate.stores.cache.disk.board import Board
@@ -46,11 +47,11 @@ class Put:
     """When it was last used: Unix time in milliseconds."""
     shelf: Shelf | None = None
     """What in memory has this change already."""
+    size: int = field(init=False)
+    """Bytes that it takes of the bound."""
 
-    @property
-    def size(self) -> int:
-        """Bytes that it takes of the bound."""
-        return entry_size(len(self.key), len(self.head), self.length, filed=self.body is None)
+    def __post_init__(self) -> None:
+        self.size = entry_size(len(self.key), len(self.head), self.length, filed=self.body is None)
 
 
 @dataclass(slots=True)
@@ -174,6 +175,8 @@ class Transaction:
         self.shelves: list[Shelf] = []
         """What in memory agrees with the changes that were made."""
         self._places: set[int] = set()
+        self._doubtful: set[int] = set()
+        """Places where nothing may be left."""
         self._foreign: set[int] = set()
         self._knows_uses = False
 
@@ -195,7 +198,7 @@ class Transaction:
 
     def places(self) -> dict[int, bool]:
         """Where on the board something changed, and whether something is stored there now."""
-        return {place: self._is_occupied(place) for place in self._places}
+        return {place: place not in self._doubtful or self._is_occupied(place) for place in self._places}
 
     def agreeing(self) -> list[Shelf]:
         """Shelves in memory that have all that was changed in their slots."""
@@ -215,6 +218,7 @@ class Transaction:
                 return self._touch(change)
             case Settle():
                 self._places.add(change.place)
+                self._doubtful.add(change.place)
                 return True
             case Resize():
                 self._ground.bound.max_size = change.max_size
@@ -264,6 +268,9 @@ class Transaction:
             marks = ",".join(["(?,?)"] * count)
             self._db.execute(f"INSERT INTO body VALUES {marks}", bodies[2 * start : 2 * (start + count)])  # noqa: S608 - placeholders only
 
+    def _is_loose(self, entry_id: int) -> bool:
+        return self._db.execute("SELECT 1 FROM loose WHERE id = ?", (entry_id,)).fetchone() is not None
+
     def _claim(self, entry_id: int) -> bool:
         """Give up the reservation of a file that becomes an entry; False where there is none."""
         row = self._db.execute("SELECT bytes FROM loose WHERE id = ?", (entry_id,)).fetchone()
@@ -300,7 +307,7 @@ class Transaction:
         if row is not None:
             crc, filed, size = row
             delete(self._db, [change.id])
-            self._gone(Victims([change.id], [], [change.id] if filed else [], size))
+            self._gone(Victims([change.id], [crc], [change.id] if filed else [], size))
             self._changed(crc, change.shelf)
         return True
 
@@ -317,8 +324,11 @@ class Transaction:
 
     def _abandon(self, ids: list[int]) -> bool:
         for entry_id in ids:
-            self._ground.files.delete(entry_id)
-            self._claim(entry_id)
+            # Without a row it has become an entry after all. A file that cannot be deleted keeps its row.
+            with contextlib.suppress(OSError):
+                if self._is_loose(entry_id):
+                    self._ground.files.delete(entry_id)
+                    self._claim(entry_id)
         return True
 
     def _touch(self, change: Touch) -> bool:
@@ -375,8 +385,10 @@ class Transaction:
         self.totals.entries -= len(victims.ids)
         self.totals.bytes -= victims.size
         self.doomed += victims.filed
-        values = [(entry_id, self._ground.owners.own) for entry_id in victims.filed]
-        self._db.executemany("INSERT INTO loose VALUES (?, ?, 0)", values)
+        if victims.filed:
+            values = [(entry_id, self._ground.owners.own) for entry_id in victims.filed]
+            self._db.executemany("INSERT INTO loose VALUES (?, ?, 0)", values)
+        self._doubtful.update(map(self._ground.board.place, victims.crcs))
 
     def _vacuum(self) -> None:
         """Give back a step of what the database no longer needs, so that the room is there for files."""

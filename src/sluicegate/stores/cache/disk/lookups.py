@@ -26,6 +26,7 @@ _SELECT_WITH_BODIES = (
 )
 
 type _Job = tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]
+type _Row = tuple[int, bytes, float, float, int, int, bytes | None]
 type _Answer = tuple[asyncio.Future[Any], Any, BaseException | None]
 
 
@@ -97,19 +98,27 @@ def _deliver(answers: list[_Answer]) -> None:
             future.set_result(value)
 
 
-def load(db: sqlite3.Connection, key: bytes, crc: int, mark: int, *, bodies: bool) -> list[Loaded]:
-    """The entries under a key, oldest first, with the small bodies if they are wanted and not too many.
+def load(db: sqlite3.Connection, key: bytes, crc: int, mark: int, *, bodies: bool) -> tuple[list[Loaded], list[int]]:
+    """The entries under a key, oldest first, and the ids of those that cannot be read.
 
-    Raises sqlite3.Error, CacheStoreError.
+    With the small bodies, if they are wanted and not too many. Raises sqlite3.Error.
     """
+    rows: list[_Row] = []
     if bodies:  # in the same statement, for each one gives up Python's lock and has to wait for it
         rows = db.execute(_SELECT_WITH_BODIES, (crc, mark, key)).fetchall()
-        if len(rows) <= _BODIES_AT_ONCE:
-            return [_loaded(row) for row in rows]
-    return [_loaded((*row, None)) for row in db.execute(_SELECT, (crc, mark, key)).fetchall()]
+    if not bodies or len(rows) > _BODIES_AT_ONCE:
+        rows = [(*row, None) for row in db.execute(_SELECT, (crc, mark, key)).fetchall()]
+    loaded = []
+    damaged = []
+    for row in rows:
+        try:
+            loaded.append(_loaded(row))
+        except CacheStoreError:
+            damaged.append(row[0])
+    return loaded, damaged
 
 
-def _loaded(row: tuple[int, bytes, float, float, int, int, bytes | None]) -> Loaded:
+def _loaded(row: _Row) -> Loaded:
     entry_id, head, request_time, response_time, revision, length, data = row
     entry = load_entry(
         head, entry_id=str(entry_id), request_time=request_time, response_time=response_time, body_length=length

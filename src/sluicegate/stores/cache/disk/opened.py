@@ -127,7 +127,10 @@ class Disk:
         owners = Owners(wanted.directory / "owners")
         undo.callback(owners.close)
         db.execute("BEGIN IMMEDIATE")
-        generation, self._secret = db.execute("SELECT generation, secret FROM identity").fetchone()
+        identity = db.execute("SELECT generation, secret FROM identity").fetchone()
+        if identity is None:
+            raise Damaged("it is damaged")
+        generation, self._secret = identity
         ids = Ids(generation)
         ids.refill(db)
         ids.refill(db)
@@ -142,7 +145,8 @@ class Disk:
         self.board: Board = board
         files = BodyFiles(wanted.directory, generation)
         self.front = Front(board, max_bytes=wanted.front_bytes, max_body=wanted.front_body)
-        self._ground = Ground(db, board, files, owners, ids, Bound(wanted.max_size), wanted.clock, self.front.uses)
+        bound = Bound(wanted.max_size, trimming=self._totals.bytes > wanted.max_size)
+        self._ground = Ground(db, board, files, owners, ids, bound, wanted.clock, self.front.uses)
 
     def _fill(self) -> None:
         """What takes time after opening: fill a new board, delete files that nobody knows. A thread of its own."""
@@ -175,6 +179,20 @@ class Disk:
             known = "SELECT 1 FROM entry WHERE id = ?1 UNION ALL SELECT 1 FROM loose WHERE id = ?1"
             if db.execute(known, (entry_id,)).fetchone() is None:
                 self.files.delete(entry_id)
+
+
+def open_disk(wanted: Wanted, loop: asyncio.AbstractEventLoop, on_fault: OnFault) -> Disk:
+    """Open a directory; a database that proves to be damaged meanwhile is set aside.
+
+    For a thread. Raises OSError, sqlite3.Error, Fault.
+    """
+    try:
+        return Disk(wanted, loop, on_fault)
+    except (sqlite3.Error, Damaged) as error:
+        if not is_corrupt(error):
+            raise
+        wanted.damaged = (wanted.directory / DATABASE_NAME).stat().st_ino
+    return Disk(wanted, loop, on_fault)
 
 
 def _connect_to_current(path: Path, now: float) -> sqlite3.Connection:

@@ -35,6 +35,8 @@ class Means:
     pool: Executor
     failed: Callable[[Exception], None]
     """Told what went wrong with a file."""
+    worked: Callable[[], None]
+    """Told that something was stored."""
     share: Share = field(default_factory=lambda: Share(_GATHER_TOTAL // 2, smallest=32 * 1024, largest=1024 * 1024))
     """One piece is gathered while the one before is written."""
 
@@ -132,9 +134,14 @@ class DiskWriter:
         put = self._put(disk, entry_id, body)
         held = disk.front.add(self._key, entry, body, put.revision, len(self._head))
         put.shelf = held.shelf
-        disk.writer.post(put, lambda made: disk.front.settled(held, done=made))
-        if disk.writer.waiting > 0:
-            await disk.writer.room()
+
+        def done(made: bool) -> None:
+            disk.front.settled(held, done=made)
+            if made:
+                self._means.worked()
+
+        disk.writer.post(put, done)
+        await disk.writer.room()
         return entry
 
     async def _commit_file(self, file: _File) -> StoredEntry | None:
@@ -143,6 +150,7 @@ class DiskWriter:
         if not await file.disk.writer.make(self._put(file.disk, file.id, None)):
             return None
         file.reserved = 0
+        self._means.worked()
         return self._stored_as(file.id)
 
     def _put(self, disk: Disk, entry_id: int, body: bytes | None) -> Put:

@@ -24,7 +24,7 @@ from sluicegate.stores.cache.disk.changes import Abandon, Freshen, Remove, Resiz
 from sluicegate.stores.cache.disk.codec import dump_head
 from sluicegate.stores.cache.disk.faults import Fault, Replaced, TooNew, is_corrupt, is_replaced
 from sluicegate.stores.cache.disk.lookups import load, where_body_is
-from sluicegate.stores.cache.disk.opened import Disk, Wanted
+from sluicegate.stores.cache.disk.opened import Disk, Wanted, open_disk
 from sluicegate.stores.cache.disk.saving import DiskWriter, Means
 from sluicegate.stores.cache.front import DEFAULT_MAX_BODY, DEFAULT_MAX_BYTES
 from sluicegate.stores.cache.pieces import Pieces, PiecesBody
@@ -66,12 +66,13 @@ class DiskCacheStore:
         self._wanted = Wanted(directory, clock, boot_id() if boot is None else boot, max_size, front_bytes, front_body)
         self._pool = ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="cache-file")
         self._reads = Share(_READ_TOTAL // 2, smallest=16 * 1024, largest=1024 * 1024)
-        self._means = Means(self._ready, clock, self._pool, self._trouble)
+        self._means = Means(self._ready, clock, self._pool, self._trouble, self._worked)
         self._disk: Disk | None = None
         self._retired: list[Disk] = []
         self._missed: set[int] = set()
         """What was to be removed while the directory could not be opened."""
         self._failing = False
+        self._told_of_loss = False
         self._retry_at = 0.0
         self._sweep_at = clock.now() + _SWEEP_EVERY_S
         self._closed = False
@@ -109,7 +110,8 @@ class DiskCacheStore:
         try:
             return await self._open_body(disk, number, span)
         except sqlite3.Error as error:
-            self._trouble(error)
+            if disk is self._disk:
+                self._trouble(error)
             raise CacheStoreError(f"the cache store failed: {error}") from error
 
     def begin(self, key: str, entry: StoredEntry, length: int | None) -> EntryWriter | None:
@@ -133,11 +135,11 @@ class DiskCacheStore:
             return
         change = Freshen(number, head, entry.request_time, entry.response_time, disk.ids.take())
         held = disk.front.freshen(entry, change.revision, len(change.head))
-        if held is None:
-            disk.writer.post(change)
-        else:
-            change.shelf = held.shelf
-            disk.writer.post(change, lambda made: disk.front.settled(held, done=made))
+        if held is None:  # whoever looks it up next asks the disk
+            await disk.writer.make(change)
+            return
+        change.shelf = held.shelf
+        disk.writer.post(change, lambda made: disk.front.settled(held, done=made))
         await disk.writer.room()
 
     async def remove(self, entry_id: str) -> None:
@@ -201,10 +203,15 @@ class DiskCacheStore:
         bodies = not disk.front.knows(key)
         name = key.encode("utf-8", "surrogatepass")
         try:
-            found = await disk.lookups.ask(lambda db: load(db, name, crc32(name), disk.mark(name), bodies=bodies))
+            found, damaged = await disk.lookups.ask(
+                lambda db: load(db, name, crc32(name), disk.mark(name), bodies=bodies)
+            )
         except (sqlite3.Error, CacheStoreError) as error:
-            self._trouble(error)
+            if disk is self._disk:
+                self._trouble(error)
             return []
+        for entry_id in damaged:
+            self._drop(disk, entry_id)
         return disk.front.take(key, stamp, found) if disk is self._disk else None
 
     async def _open_body(self, disk: Disk, entry_id: int, span: Span | None) -> BodyReader:
@@ -229,8 +236,12 @@ class DiskCacheStore:
         return PiecesBody(Pieces(body), span)
 
     def _drop(self, disk: Disk, entry_id: int) -> None:
-        """An entry whose body is not whole goes."""
+        """An entry that is not whole goes."""
         disk.writer.post(Remove(entry_id))
+        if not self._told_of_loss:
+            self._told_of_loss = True
+            message = "A stored response is damaged or lost its body; it is removed, as are others that prove to be so."
+            self._tell("cache_entry_lost", Level.WARNING, message)
 
     async def _ready(self) -> Disk | None:
         """The open directory, opened or opened again if need be; None while that fails."""
@@ -247,7 +258,7 @@ class DiskCacheStore:
         try:
             await self._close_retired()
             loop = asyncio.get_running_loop()
-            disk = await asyncio.to_thread(Disk, self._wanted, loop, self._trouble)
+            disk = await asyncio.to_thread(open_disk, self._wanted, loop, self._trouble)
         except (sqlite3.Error, OSError, Fault) as error:
             self._retry_at = self._clock.now() + RETRY_AFTER_S
             if not self._failing:
@@ -269,18 +280,16 @@ class DiskCacheStore:
             await disk.writer.make(Abandon([]))
             self._missed.clear()
         self._disk = disk
-        self._recovered()
+        self._retry_at = 0.0
+        self._worked()
 
     async def _close_retired(self) -> None:
         retired, self._retired = self._retired, []
         for disk in retired:
             await disk.aclose()
 
-    def _trouble(self, error: Exception | None) -> None:
-        """Something failed, or (None) works again."""
-        if error is None:
-            self._recovered()
-            return
+    def _trouble(self, error: Exception) -> None:
+        """Something failed."""
         disk = self._disk
         if disk is not None and (is_corrupt(error) or is_replaced(error)):
             self._wanted.damaged = disk.inode if is_corrupt(error) else None
@@ -293,10 +302,10 @@ class DiskCacheStore:
             self._failing = True
             self._tell("cache_store_failed", Level.ERROR, f"The cache store failed, requests go on without it: {error}")
 
-    def _recovered(self) -> None:
-        if self._failing:
+    def _worked(self) -> None:
+        """Something succeeded: what failed before does so no longer, unless it has failed just now."""
+        if self._failing and self._clock.now() >= self._retry_at:
             self._failing = False
-            self._retry_at = 0.0
             self._tell("cache_store_recovered", Level.INFO, "The cache store works again.")
 
     def _tell(self, event: str, level: Level, message: str) -> None:

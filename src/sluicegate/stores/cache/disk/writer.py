@@ -21,7 +21,6 @@ from sluicegate.stores.cache.disk.changes import (
     Freshen,
     Ground,
     Put,
-    Remove,
     Totals,
     Transaction,
 )
@@ -37,7 +36,7 @@ _CHANGE_OVERHEAD = 1024
 _CHECKPOINT_BYTES = 4 * 1024 * 1024
 
 type OnDone = Callable[[bool], None]
-type OnFault = Callable[[Exception | None], None]
+type OnFault = Callable[[Exception], None]
 
 
 @dataclass(slots=True)
@@ -49,10 +48,7 @@ class _Posted:
 
 
 class Writer:
-    """The thread, and the queue before it.
-
-    `on_fault` is told on the event loop of each transaction that failed, and None of the first that succeeds again.
-    """
+    """The thread, and the queue before it. `on_fault` is told on the event loop of each transaction that failed."""
 
     def __init__(
         self,
@@ -81,7 +77,6 @@ class Writer:
         self._again: list[_Posted] = []
         self._owed: list[_Posted] = []
         self._unchecked = 0
-        self._failed = False
         self._after = totals
         self._progress: asyncio.Event = asyncio.Event()
         self._ended = False
@@ -95,7 +90,7 @@ class Writer:
 
     @property
     def owes(self) -> bool:
-        """Whether there are removals that could not be made yet."""
+        """Whether there is something to remove that could not be removed yet."""
         return bool(self._owed)
 
     def post(self, change: Change, done: OnDone | None = None) -> None:
@@ -161,15 +156,11 @@ class Writer:
         self._owed = []
         try:
             results = self._transact([posted.change for posted in batch])
+            self._unchecked += sum(posted.weight for posted in batch)
         except Exception as error:
-            self._failed = True
             self._ground.bound.trimming = False
             self._tell(self._on_fault, error)
             results = self._lessen(batch)
-        else:
-            if self._failed:
-                self._failed = False
-                self._tell(self._on_fault, None)
         finished: list[tuple[_Posted, bool]] = []
         for posted, result in zip(batch, results, strict=True):
             if result is None:
@@ -188,7 +179,7 @@ class Writer:
             made = self._transact([batch[at].change for at in lessening])
         except Exception:
             # Their callers are told now; the changes themselves are tried again with whatever comes next.
-            self._owed = [_Posted(batch[at].change) for at in lessening if isinstance(batch[at].change, Remove)]
+            self._owed = [_Posted(batch[at].change) for at in lessening]
             return results
         for at, result in zip(lessening, made, strict=True):
             results[at] = result
@@ -210,13 +201,17 @@ class Writer:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
-        for entry_id in transaction.doomed:
-            self._ground.files.delete(entry_id)
         if transaction.doomed:
+            self._delete_files(transaction.doomed)
             self._again.append(_Posted(Abandon(transaction.doomed)))
         self._after = transaction.totals
-        self._unchecked += sum(map(_weight, changes))
         return transaction.results
+
+    def _delete_files(self, ids: list[int]) -> None:
+        """Delete files now, so that who removed an entry finds no body; their rows go with the next transaction."""
+        for entry_id in ids:
+            with contextlib.suppress(OSError):
+                self._ground.files.delete(entry_id)
 
     def _is_in_place(self) -> bool:
         try:

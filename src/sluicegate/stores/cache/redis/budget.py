@@ -30,6 +30,7 @@ class Budget:
         self.count = 0
         self._link = link
         self._remove = remove
+        self.round = 0
         self._used: dict[str, None] = {}
         self._incarnation: bytes | None = None
 
@@ -38,7 +39,7 @@ class Budget:
         old = "" if so_far is None else str(so_far)
         for _ in range(_ATTEMPTS):
             verdict, self.total, self.count, *victims = await self._script(
-                scripts.CLAIM, old, str(new), str(self.max_size)
+                scripts.CLAIM, old, str(new), str(self.max_size), *self._take_used()
             )
             if verdict != _FULL or not victims:
                 return bool(verdict == _GRANTED)
@@ -53,7 +54,7 @@ class Budget:
         """Change the bound and evict what is too much."""
         self.max_size = max_size
         while True:
-            self.total, self.count = await self._script(scripts.TOUCH)
+            self.total, self.count = await self._script(scripts.TOUCH, *self._take_used())
             [oldest] = await self._link.run(lambda pipeline: pipeline.zrange(USES, 0, 99))
             victims = _first(oldest, self.total - max_size)
             if not victims:
@@ -61,7 +62,7 @@ class Budget:
             await self._evict(victims)
 
     def use(self, entry_id: str) -> None:
-        """Take note of a use; Redis is told with the next command."""
+        """Take note of a use; Redis is told with the next claim or measurement, and then `round` is another one."""
         self._used.pop(entry_id, None)
         self._used[entry_id] = None
 
@@ -69,34 +70,25 @@ class Budget:
         """Find out how much there is; False when somebody has emptied Redis since the last time."""
 
         def fill(pipeline: Pipeline) -> None:
-            self._fill(pipeline, scripts.TOUCH, *self._take_used())
-            pipeline.set(INCARNATION, uuid.uuid4().hex, nx=True, get=True)
+            pipeline.evalsha(scripts.TOUCH.sha, 2, USES, TOTAL, *self._take_used())
+            pipeline.set(INCARNATION, new, nx=True, get=True)
 
-        [self.total, self.count], incarnation = await self._link.run(fill)
-        same = incarnation is not None and incarnation == self._incarnation
-        self._incarnation = incarnation
-        return same
+        new = uuid.uuid4().hex.encode()
+        [self.total, self.count], found = await self._link.run(fill)
+        before, self._incarnation = self._incarnation, found or new
+        return before in (None, self._incarnation)
 
     async def _evict(self, victims: list[str]) -> None:
         await self._remove(victims)
         await self.drop(victims)
 
     async def _script(self, script: scripts.Script, *arguments: str) -> Any:
-        def fill(pipeline: Pipeline) -> None:
-            if used:
-                self._fill(pipeline, scripts.TOUCH, *used)
-            self._fill(pipeline, script, *arguments)
-
-        used = self._take_used()
-        return (await self._link.run(fill))[-1]
+        return await self._link.one("EVALSHA", script.sha, 2, USES, TOTAL, *arguments)
 
     def _take_used(self) -> list[str]:
+        self.round += 1
         used, self._used = self._used, {}
         return list(used)
-
-    @staticmethod
-    def _fill(pipeline: Pipeline, script: scripts.Script, *arguments: str) -> None:
-        pipeline.evalsha(script.sha, 2, USES, TOTAL, *arguments)
 
 
 def _first(oldest: list[bytes], excess: int) -> list[str]:

@@ -1,8 +1,8 @@
 """Commands to Redis, each with little time to be answered."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from redis.asyncio import ConnectionPool, Redis
@@ -15,7 +15,9 @@ from redis.exceptions import NoScriptError, RedisError
 from sluicegate.errors import CacheStoreError
 from sluicegate.stores.cache.redis import scripts
 
-TIMEOUT_S = 0.25
+type Argument = bytes | str | int
+
+DEFAULT_TIMEOUT_S = 0.25
 """A request waits no longer for Redis than this."""
 
 
@@ -25,7 +27,8 @@ class Commands:
     Raises CacheStoreError for a URL that cannot be used.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        self.timeout_s = timeout_s
         options: dict[str, Any] = {"protocol": 2, "retry": Retry(NoBackoff(), 0)}
         try:
             self._pool = ConnectionPool.from_url(url, **options)
@@ -49,19 +52,26 @@ class Commands:
             return await self._run(fill)
 
     async def _run(self, fill: Callable[[Pipeline], object]) -> list[Any]:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(self.timeout_s):
             pipeline = self._redis.pipeline(transaction=False)
             fill(pipeline)
             return await pipeline.execute()
 
-    async def all_of(self, name: str) -> dict[bytes, bytes]:
-        """A hash."""
-        async with asyncio.timeout(TIMEOUT_S):
-            return cast("dict[bytes, bytes]", await self._redis.hgetall(name))
+    async def one(self, arguments: Sequence[Argument]) -> Any:
+        """Send one command, which costs less than a pipeline of one; its reply."""
+        try:
+            return await self._one(arguments)
+        except NoScriptError:
+            await self.load_scripts()
+            return await self._one(arguments)
+
+    async def _one(self, arguments: Sequence[Argument]) -> Any:
+        async with asyncio.timeout(self.timeout_s):
+            return await self._redis.execute_command(*arguments)  # type: ignore[no-untyped-call]
 
     async def load_scripts(self) -> None:
         """Make the scripts known to Redis."""
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(self.timeout_s):
             pipeline = self._redis.pipeline(transaction=False)
             for script in scripts.ALL:
                 pipeline.script_load(script.text)
@@ -75,7 +85,7 @@ class Commands:
         """A connection of its own that receives what is published."""
         connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(self.timeout_s):
                 await connection.connect()  # type: ignore[no-untyped-call]
                 await connection.send_command("SUBSCRIBE", channel)
                 await connection.read_response()

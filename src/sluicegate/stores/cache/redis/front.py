@@ -32,6 +32,8 @@ class Shelf:
     held: list[Held]
     size: int = 0
     current: bool = True
+    noted: int = -1
+    """The round in which a use of it was noted last."""
 
 
 @dataclass(slots=True, eq=False)

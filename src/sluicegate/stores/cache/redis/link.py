@@ -20,7 +20,7 @@ from sluicegate.clock import Clock
 from sluicegate.core.events import Level, Notice, Stage
 from sluicegate.core.ports import EventSink
 from sluicegate.errors import CacheStoreError
-from sluicegate.stores.cache.redis.commands import TIMEOUT_S, Commands
+from sluicegate.stores.cache.redis.commands import Argument, Commands
 from sluicegate.stores.cache.redis.keys import CHANNEL
 from sluicegate.tasks import spawn
 
@@ -29,9 +29,11 @@ _BEAT_S = 0.25
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 4.0
 _QUIET_S = 10.0
-_AT_ONCE = 64
-"""Commands at the same time; further ones wait without their time being counted, since Redis is busy and not away."""
-_FAILURES = (RedisError, OSError, TimeoutError)
+_AT_ONCE = 16
+"""Commands at the same time, Redis having one thread; further ones wait, and their time is not counted."""
+_STALLED = 1.5
+"""A timeout that comes this much too late says that this process was busy, and nothing of Redis."""
+_FAILURES = (RedisError, OSError)
 
 
 class Listener(Protocol):
@@ -78,16 +80,16 @@ class Link:
         if self._watching is None:
             self._watching = spawn(self._watch(), name="cache-redis")
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(self.commands.timeout_s):
                 await self._tried.wait()
 
     async def run(self, fill: Callable[[Pipeline], object]) -> list[Any]:
         """As `Commands.run`. Raises CacheStoreError, at once while Redis is away."""
         return await self._guarded(self.commands.run, fill)
 
-    async def all_of(self, name: str) -> dict[bytes, bytes]:
-        """As `Commands.all_of`. Raises CacheStoreError, at once while Redis is away."""
-        return await self._guarded(self.commands.all_of, name)
+    async def one(self, *arguments: Argument) -> Any:
+        """As `Commands.one`. Raises CacheStoreError, at once while Redis is away."""
+        return await self._guarded(self.commands.one, arguments)
 
     async def aclose(self) -> None:
         """Close all connections and try no more."""
@@ -100,17 +102,24 @@ class Link:
         await self.commands.aclose()
 
     async def _guarded[A, T](self, command: Callable[[A], Awaitable[T]], argument: A) -> T:
-        try:
-            async with self._turns:
-                if not self._here:
-                    raise CacheStoreError("the cache's Redis is away")
+        async with self._turns:
+            if not self._here:
+                raise CacheStoreError("the cache's Redis is away")
+            began = self._clock.now()
+            try:
                 return await command(argument)
-        except (NoConnection, OSError, TimeoutError) as error:
+            except _FAILURES as error:
+                raise self._failure(error, self._clock.now() - began) from error
+
+    def _failure(self, error: Exception, took_s: float) -> CacheStoreError:
+        """What a command's error means for Redis, and for who asked."""
+        if isinstance(error, TimeoutError) and took_s > _STALLED * self.commands.timeout_s:
+            return CacheStoreError("there was no time to hear the cache's Redis")
+        if isinstance(error, (NoConnection, OSError)):
             self._lose(error)
-            raise CacheStoreError(f"the cache's Redis is away: {_said(error)}") from error
-        except RedisError as error:
-            self._refused(error)
-            raise CacheStoreError(f"the cache's Redis refused: {error}") from error
+            return CacheStoreError(f"the cache's Redis is away: {self._said(error)}")
+        self._refused(error)
+        return CacheStoreError(f"the cache's Redis refused: {error}")
 
     async def _watch(self) -> None:
         pause = _FIRST_PAUSE_S
@@ -174,7 +183,7 @@ class Link:
         self._tried.set()
         if self._told_away:
             self._told_away = False
-            self._tell("cache_store_back", Level.INFO, "The cache's Redis is back; responses are stored again.")
+            self._tell("cache_store_recovered", Level.INFO, "The cache's Redis is back; responses are stored again.")
 
     def _lose(self, error: BaseException) -> None:
         """Redis is away: told once."""
@@ -188,11 +197,11 @@ class Link:
             self._tell(
                 "cache_store_unavailable",
                 Level.ERROR,
-                f"The cache's Redis is away: {_said(error)}. Requests are forwarded and nothing is stored until it is "
+                f"The cache's Redis is away: {self._said(error)}. Requests are forwarded and nothing is stored until it is "
                 "back; it is tried again all the time.",
             )
 
-    def _refused(self, error: RedisError) -> None:
+    def _refused(self, error: Exception) -> None:
         """A command was answered with an error, such as that memory is full: told now and then."""
         if self._clock.now() >= self._quiet_until:
             self._quiet_until = self._clock.now() + _QUIET_S
@@ -201,8 +210,7 @@ class Link:
     def _tell(self, event: str, level: Level, message: str) -> None:
         self._events.emit(Notice(Stage.CACHE, event, level, message, {"redis": self.commands.place}))
 
-
-def _said(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return f"no answer within {TIMEOUT_S * 1000:.0f} ms"
-    return str(error) or type(error).__name__
+    def _said(self, error: BaseException) -> str:
+        if isinstance(error, TimeoutError):
+            return f"no answer within {self.commands.timeout_s * 1000:.0f} ms"
+        return str(error) or type(error).__name__

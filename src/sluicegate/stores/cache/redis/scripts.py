@@ -38,7 +38,7 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('PUBLISH', ARGV[3], ARGV[4])
 return 1
 """)
-"""KEYS: heads. ARGV: id, head, channel, message."""
+"""KEYS: heads, pieces (left as they are). ARGV: id, head, channel, message. 1 if the entry is there."""
 
 REMOVE = _script("""
 redis.call('HDEL', KEYS[1], ARGV[1], '+' .. ARGV[1])
@@ -47,6 +47,12 @@ redis.call('PUBLISH', ARGV[3], ARGV[4])
 return 1
 """)
 """KEYS: heads, pieces. ARGV: id, seconds that readers of the body have left, channel, message."""
+
+EXTEND = _script("""
+for i = 1, #KEYS do redis.call('EXPIRE', KEYS[i], ARGV[1], 'GT') end
+return 1
+""")
+"""KEYS: pieces. ARGV: seconds that each lives on at least."""
 
 _INDEX = """
 local function size_of(id) return tonumber(string.match(id, '%x+$'), 16) end
@@ -67,6 +73,8 @@ CLAIM = _script(
     _INDEX
     + """
 local old, new, max = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local at = now()
+for i = 4, #ARGV do redis.call('ZADD', KEYS[1], 'XX', at - #ARGV + i - 1, ARGV[i]) end
 local total, grown = total_of(), size_of(new)
 if grown > max then return {-1, total, redis.call('ZCARD', KEYS[1])} end
 if old ~= '' then grown = grown - size_of(old) end
@@ -83,12 +91,12 @@ if total + grown > max then
     return reply
 end
 if old ~= '' and redis.call('ZREM', KEYS[1], old) == 0 then return {-1, total, redis.call('ZCARD', KEYS[1])} end
-redis.call('ZADD', KEYS[1], now(), new)
+redis.call('ZADD', KEYS[1], at, new)
 redis.call('SET', KEYS[2], total + grown)
 return {1, total + grown, redis.call('ZCARD', KEYS[1])}
 """
 )
-"""KEYS: uses, total. ARGV: id so far or nothing, id from now on, bound (bytes).
+"""KEYS: uses, total. ARGV: id so far or nothing, id from now on, bound (bytes), then ids that were used.
 
 1: the bytes are the new id's. 0: remove the ids that follow first. -1: it can never be, or the old id was removed.
 Then total and number.
@@ -117,4 +125,4 @@ return {total_of(), redis.call('ZCARD', KEYS[1])}
 )
 """KEYS: uses, total. ARGV: ids that were used, the last one last. Total and number."""
 
-ALL = (COMMIT, FRESHEN, REMOVE, CLAIM, DROP, TOUCH)
+ALL = (COMMIT, FRESHEN, REMOVE, EXTEND, CLAIM, DROP, TOUCH)

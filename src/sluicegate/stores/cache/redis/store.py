@@ -16,7 +16,7 @@ from sluicegate.stores.cache.pieces import Pieces, PiecesBody
 from sluicegate.stores.cache.redis import heads
 from sluicegate.stores.cache.redis.body import RedisBody
 from sluicegate.stores.cache.redis.budget import Budget
-from sluicegate.stores.cache.redis.commands import Commands
+from sluicegate.stores.cache.redis.commands import DEFAULT_TIMEOUT_S, Commands
 from sluicegate.stores.cache.redis.front import Front, Held
 from sluicegate.stores.cache.redis.keys import EntryId, body_field, tag_of
 from sluicegate.stores.cache.redis.link import Link
@@ -34,7 +34,8 @@ class RedisCacheStore:
     """`ports.CacheStore` in Redis 7 or later; `url` is redis://, rediss:// or unix://.
 
     `max_size` bounds what all entries take, `max_body` one body, `front_size` what is kept in memory, `front_body` one
-    body there (bytes).
+    body there (bytes). A Redis that does not answer a command within `timeout_s` counts as away. Raises CacheStoreError
+    for a URL that cannot be used.
     """
 
     def __init__(
@@ -47,12 +48,13 @@ class RedisCacheStore:
         max_body: int = DEFAULT_MAX_BODY,
         front_size: int = DEFAULT_FRONT_SIZE,
         front_body: int = DEFAULT_FRONT_BODY,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
         self._clock = clock
         self._max_body = max_body
         self._replica = uuid.uuid4().hex
         self._front = Front(max_size=front_size, max_body=front_body)
-        self._link = Link(Commands(url), self, events=events, clock=clock)
+        self._link = Link(Commands(url, timeout_s=timeout_s), self, events=events, clock=clock)
         self._vault = Vault(self._link, self._replica)
         self._budget = Budget(self._link, max_size=max_size, remove=self._remove_all)
         self._owed: dict[str, EntryId] = {}
@@ -62,7 +64,12 @@ class RedisCacheStore:
         if self._clock.now() >= self._link.good_until:
             return None
         shelf = self._front.current(key)
-        return None if shelf is None else self._used(shelf.held)
+        if shelf is None:
+            return None
+        if shelf.noted != self._budget.round:
+            shelf.noted = self._budget.round
+            self._note(shelf.held)
+        return [held.entry for held in shelf.held]
 
     async def entries(self, key: str) -> list[StoredEntry]:
         found = self.recall(key)
@@ -70,9 +77,11 @@ class RedisCacheStore:
             return found
         await self._link.ready()
         try:
-            return self._used(await self._load(key))
+            held = await self._load(key)
         except CacheStoreError:
             return []
+        self._note(held)
+        return [one.entry for one in held]
 
     def body_at_hand(self, entry: StoredEntry) -> bytes | None:
         if self._clock.now() >= self._link.good_until:
@@ -192,14 +201,14 @@ class RedisCacheStore:
             return None
         return Held(entry, head, body)
 
-    def _used(self, held: list[Held]) -> list[StoredEntry]:
+    def _note(self, held: list[Held]) -> None:
+        """Take note of a use."""
         now = self._clock.now()
         for one in held:
             self._budget.use(one.entry.id)
             if now >= one.renew_at:
                 one.renew_at = now + _RENEW_EVERY_S
                 self._renew(one.entry.id)
-        return [one.entry for one in held]
 
     def _renew(self, entry_id: str) -> None:
         parsed = EntryId.parse(entry_id)

@@ -1,12 +1,13 @@
 """The entries themselves in Redis: each change is one step, and is published with it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from redis.asyncio.client import Pipeline
 
 from sluicegate.core.caching.decisions import Span
 from sluicegate.errors import CacheStoreError
 from sluicegate.stores.cache.redis import scripts
+from sluicegate.stores.cache.redis.commands import Argument
 from sluicegate.stores.cache.redis.keys import CHANNEL, INLINE, PIECE, EntryId, body_field, heads_key
 from sluicegate.stores.cache.redis.link import Link
 
@@ -15,7 +16,7 @@ _UNFINISHED_S = 3600
 _LIFE_S = 30 * 24 * 3600
 """How long an entry lives after it was used last; the freshness of a response is the policy's business, not ours."""
 _GRACE_S = 60
-"""How long the pieces of a body live that was removed: whoever is reading it reads on."""
+"""How long the pieces of a body live that was removed, after each that is read: whoever is reading it reads on."""
 
 
 class Vault:
@@ -27,43 +28,38 @@ class Vault:
 
     async def heads(self, tag: str) -> dict[bytes, bytes]:
         """Everything under a cache key: heads by id, and small bodies by `body_field`."""
-        return await self._link.all_of(heads_key(tag))
+        found: dict[bytes, bytes] = await self._link.one("HGETALL", heads_key(tag))
+        return found
 
     async def write_piece(self, entry_id: EntryId, number: int, piece: bytes) -> None:
         """Write a piece of a body that is not complete yet."""
-        await self._link.run(lambda pipeline: pipeline.set(entry_id.piece(number), piece, ex=_UNFINISHED_S))
+        await self._link.one("SET", entry_id.piece(number), piece, "EX", _UNFINISHED_S)
 
     async def commit(self, entry_id: EntryId, head: bytes, rest: bytes) -> bool:
         """Write the rest of the body and make the entry visible; False when something of it is gone already."""
         pieces = entry_id.pieces
+        commit = self._change(scripts.COMMIT, entry_id, head, b"" if pieces else rest, _LIFE_S)
+        if not (pieces and rest):
+            return bool(await self._link.one(*commit))
 
         def fill(pipeline: Pipeline) -> None:
-            if pieces and rest:
-                pipeline.set(pieces[-1], rest, ex=_UNFINISHED_S)
-            self._change(pipeline, scripts.COMMIT, entry_id, head, b"" if pieces else rest, _LIFE_S)
+            pipeline.set(pieces[-1], rest, ex=_UNFINISHED_S)
+            pipeline.execute_command(*commit)
 
         return bool((await self._link.run(fill))[-1])
 
     async def freshen(self, entry_id: EntryId, head: bytes) -> None:
         """Replace the head of an entry that is there."""
-        await self._link.run(
-            lambda pipeline: pipeline.evalsha(
-                scripts.FRESHEN.sha, 1, entry_id.heads, str(entry_id), head, CHANNEL, self._message(entry_id)
-            )
-        )
+        await self._link.one(*self._change(scripts.FRESHEN, entry_id, head))
 
     async def remove(self, entry_ids: Iterable[EntryId]) -> None:
         """Remove entries, complete or not."""
 
         def fill(pipeline: Pipeline) -> None:
-            self.fill_removals(pipeline, entry_ids)
+            for entry_id in entry_ids:
+                pipeline.execute_command(*self._change(scripts.REMOVE, entry_id, _GRACE_S))
 
         await self._link.run(fill)
-
-    def fill_removals(self, pipeline: Pipeline, entry_ids: Iterable[EntryId]) -> None:
-        """Put removals in a pipeline."""
-        for entry_id in entry_ids:
-            self._change(pipeline, scripts.REMOVE, entry_id, _GRACE_S)
 
     async def renew(self, entry_ids: Iterable[EntryId]) -> None:
         """Let entries live on: they were used."""
@@ -78,7 +74,7 @@ class Vault:
     async def begin_body(self, entry_id: EntryId, span: Span) -> bytes:
         """The first bytes of a span of a body of which everything is there; all of it if it is small."""
         if entry_id.length <= INLINE:
-            [body] = await self._link.run(lambda pipeline: pipeline.hget(entry_id.heads, body_field(str(entry_id))))
+            body = await self._link.one("HGET", entry_id.heads, body_field(str(entry_id)))
             if body is None or len(body) != entry_id.length:
                 raise CacheStoreError("the stored response is gone")
             return bytes(body[span.start : span.end])
@@ -96,24 +92,27 @@ class Vault:
         return _whole(data, first)
 
     async def read(self, entry_id: EntryId, start: int, end: int) -> bytes:
-        """The bytes of a body from `start` to `end` or the end of their piece, whichever is first."""
-        part = _part(start, end)
-        [data] = await self._link.run(
-            lambda pipeline: pipeline.getrange(entry_id.piece(start // PIECE), part.start, part.end - 1)
-        )
-        return _whole(data, part)
+        """The bytes of a body from `start` to `end` or the end of their piece, whichever is first.
 
-    def _change(self, pipeline: Pipeline, script: scripts.Script, entry_id: EntryId, *arguments: bytes | int) -> None:
-        keys: Sequence[str] = (entry_id.heads, *entry_id.pieces)
-        pipeline.evalsha(
-            script.sha,
-            len(keys),
-            *keys,
-            str(entry_id),
-            *arguments,
-            CHANNEL,
-            self._message(entry_id),
-        )
+        The rest up to `end` lives on for long enough to be read next.
+        """
+        part = _part(start, end)
+        first, *others = entry_id.pieces[start // PIECE : -(-end // PIECE)]
+        read = ("GETRANGE", first, part.start, part.end - 1)
+        if not others:
+            return _whole(await self._link.one(*read), part)
+
+        def fill(pipeline: Pipeline) -> None:
+            pipeline.execute_command(*read)
+            pipeline.evalsha(scripts.EXTEND.sha, len(others), *others, _GRACE_S)
+
+        return _whole((await self._link.run(fill))[0], part)
+
+    def _change(self, script: scripts.Script, entry_id: EntryId, *arguments: Argument) -> list[Argument]:
+        """The command that changes an entry and publishes that."""
+        keys = (entry_id.heads, *entry_id.pieces)
+        message = self._message(entry_id)
+        return ["EVALSHA", script.sha, len(keys), *keys, str(entry_id), *arguments, CHANNEL, message]
 
     def _message(self, entry_id: EntryId) -> str:
         return f"{self._replica}:{entry_id.tag}"

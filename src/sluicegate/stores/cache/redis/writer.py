@@ -59,7 +59,7 @@ class RedisWriter:
         if self._over:
             raise CacheStoreError("the response is not being stored any more")
         if start < self._in_redis:
-            return await self._vault.read(self._id, start, self._in_redis)
+            return await self._vault.read(self._id.grown(self._in_redis), start, self._in_redis)
         offset = start - self._in_redis
         return bytes(self._rest[offset : offset + _FOLLOWED])
 

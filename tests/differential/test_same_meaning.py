@@ -1,0 +1,116 @@
+"""The same meaning everywhere: random request sequences, told to every way of asking and to every store, and compared.
+
+What the engine alone says over the store in memory is what all others have to say: the response byte for byte, the
+access line, what the cache decided, what reached the origin, and what is stored in the end. A difference is told with the
+shortest sequence that was found to make it.
+
+The sequences are the same in every run. More of them: `SLUICEGATE_SEQUENCES=1000 make test ARGS=tests/differential`, and
+`SLUICEGATE_FIRST_SEQUENCE=5000` begins elsewhere.
+"""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from differential import ways
+from differential.sequences import Sequence, sequence
+from differential.worlds import Story, world
+from support.cache_stores import Kind
+
+LENGTH = 25
+FIRST = int(os.environ.get("SLUICEGATE_FIRST_SEQUENCE", "0"))
+ALL = int(os.environ.get("SLUICEGATE_SEQUENCES", "60"))
+TRIES = 40
+"""Sequences that are tried on the way to a shorter one."""
+
+OVER_MEMORY = [(name, "memory", ALL) for name in ways.WAYS if name != "engine alone"]
+OVER_OTHERS = [
+    (name, kind, ALL) for kind in ("disk", "redis") for name in ("engine alone", "lane", "lane, pipelined", "tunnel")
+]
+_expected: dict[int, Story] = {}
+"""What the engine alone says to the sequence of each seed."""
+
+
+@dataclass
+class Setting:
+    """Which way, which store, and where they keep what they need."""
+
+    way: str
+    kind: str
+    directory: Path
+    request: pytest.FixtureRequest
+    opened: int = 0
+
+    async def stories(self, sequences: list[Sequence]) -> list[Story]:
+        """What comes of sequences, one after the other, in a world that none was in before."""
+        self.opened += 1
+        directory = self.directory / str(self.opened)
+        directory.mkdir()
+        server = self.request.getfixturevalue("shared_redis") if self.kind == "redis" else None
+        store = await Kind(self.kind, directory, server).open()
+        confdir = self.request.getfixturevalue("confdir")
+        async with world(store) as place, ways.WAYS[self.way](place, confdir) as tell:
+            return [await place.story(one, tell) for one in sequences]
+
+    def expected(self, story: Story) -> Story:
+        """What this way should say where the engine alone says `story`."""
+        if self.way == "flow adapter":
+            return replace(story, told=[ways.without_chunks(told) for told in story.told])
+        return story
+
+
+@pytest.fixture(scope="session")
+def confdir(tmp_path_factory):
+    """One certificate authority for all servers: to make it takes longest."""
+    return tmp_path_factory.mktemp("confdir")
+
+
+@pytest.mark.parametrize(("way", "kind", "number"), OVER_MEMORY + OVER_OTHERS)
+async def test_the_same_sequence_has_the_same_outcome(way, kind, number, tmp_path, request):
+    sequences = [sequence(seed, LENGTH) for seed in range(FIRST, FIRST + number)]
+    setting = Setting(way, kind, tmp_path, request)
+    reference = replace(setting, way="engine alone", kind="memory", directory=_made(tmp_path / "reference"))
+    missing = [one for one in sequences if one.seed not in _expected]
+    _expected.update(zip([one.seed for one in missing], await reference.stories(missing), strict=True))
+    ways.CountedHits.answered = 0
+
+    found = await setting.stories(sequences)
+
+    for one, story in zip(sequences, found, strict=True):
+        if difference := setting.expected(_expected[one.seed]).difference(story):
+            pytest.fail(await _shown(setting, reference, one, difference), pytrace=False)
+    if way.startswith(("lane", "tunnel")) and "conversations" not in way and "each" not in way:
+        assert ways.CountedHits.answered > number
+    else:
+        assert ways.CountedHits.answered == 0
+
+
+async def _shown(setting: Setting, reference: Setting, whole: Sequence, difference: str) -> str:
+    """The difference, and the shortest sequence that makes one."""
+    shortest, told = whole, difference
+    tries, size = 0, len(whole.steps) // 2
+    while size and tries < TRIES:
+        for start in range(0, len(shortest.steps), size):
+            shorter = replace(shortest, steps=shortest.steps[:start] + shortest.steps[start + size :])
+            tries += 1
+            if shorter.steps and (again := await _difference(setting, reference, shorter)):
+                shortest, told = shorter, again
+                break
+        else:
+            size //= 2
+    asked = {step.path for step in shortest.steps}
+    shortest = replace(shortest, resources=tuple(one for one in shortest.resources if one.path in asked))
+    return f"{setting.way} over {setting.kind}: {told}\n\n{shortest.told()}"
+
+
+async def _difference(setting: Setting, reference: Setting, one: Sequence) -> str:
+    [expected] = await reference.stories([one])
+    [found] = await setting.stories([one])
+    return setting.expected(expected).difference(found)
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir()
+    return directory
