@@ -81,7 +81,8 @@ buffered_logs on
 cache_mem 256 MB
 memory_cache_shared off
 maximum_object_size 512 MB
-cache_dir ufs {directory}/cache 4096 16 64
+cache_dir aufs {directory}/small 2048 16 64 max-size=1048576
+cache_dir ufs {directory}/large 4096 16 64 min-size=1048577
 max_filedescriptors {descriptors}
 pinger_enable off
 netdb_filename none
@@ -201,7 +202,7 @@ def settings_of_sluicegate(behind: Origin, directory: Path, port: int, admin: in
 
 @contextlib.contextmanager
 def squid(_behind: Origin, directory: Path) -> Iterator[Subject]:
-    """One process: what is small from 256 MB of memory, what is large from a cache directory, its access log buffered.
+    """One process: what is small from 256 MB of memory, what is large from disk, its access log buffered.
 
     A proper shutdown takes it two seconds, and nothing of it is needed afterwards: it is killed.
     """
@@ -217,7 +218,7 @@ def squid(_behind: Origin, directory: Path) -> Iterator[Subject]:
     service = f"bench{os.getpid()}x{port}"
     command = [program("squid"), "-N", "-n", service, "-f", config]
     try:
-        if not (directory / "cache").exists():
+        if not (directory / "small").exists():
             made = subprocess.run([*command, "-z"], stderr=subprocess.PIPE, text=True, check=False)
             if made.returncode:
                 raise BenchError(f"squid -z ended with {made.returncode}: {made.stderr[-2000:]}")

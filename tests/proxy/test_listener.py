@@ -3,7 +3,7 @@ import socket
 import pytest
 
 from sluicegate.errors import StartError
-from sluicegate.proxy.listener import address_of, listen_on
+from sluicegate.proxy.listener import address_of, listen_on, listen_together
 
 
 def test_a_busy_port_says_which_and_what_to_do():
@@ -36,3 +36,25 @@ def test_port_0_is_a_free_one_that_clients_reach_before_anybody_accepts():
 def test_an_ipv6_address_is_told_as_urls_have_it():
     with listen_on("::1", 0) as listening:
         assert address_of(listening) == f"[::1]:{listening.getsockname()[1]}"
+
+
+def test_connections_are_spread_over_sockets_on_one_address():
+    sockets = listen_together("127.0.0.1", 0, 2)
+    clients = [socket.create_connection(sockets[0].getsockname(), timeout=10) for _ in range(64)]
+    try:
+        for listening in sockets:
+            listening.settimeout(10)
+            listening.accept()[0].close()
+    finally:
+        for opened in (*clients, *sockets):
+            opened.close()
+
+
+def test_a_port_that_another_proxy_shares_among_its_own_is_busy_for_us():
+    sockets = listen_together("127.0.0.1", 0, 2)
+    try:
+        with pytest.raises(StartError, match="Address already in use"):
+            listen_together("127.0.0.1", sockets[0].getsockname()[1], 2)
+    finally:
+        for listening in sockets:
+            listening.close()

@@ -1,4 +1,5 @@
 import asyncio
+import socket
 
 import pytest
 
@@ -34,20 +35,22 @@ async def made():
     def make(count):
         told, retired = Told(), []
         crews.append(Crew(count, clock=SystemClock(), events=told, retire=retired.append))
+        crews[-1].listen("127.0.0.1", 0)
         return crews[-1], told, retired
 
     yield make
     for crew in crews:
+        crew.stop_listening()
         crew.cut_short()
         await crew.end(0)
         assert [post.life for post in crew.posts] == [None] * len(crew.posts), "somebody was left behind"
 
 
-async def test_all_are_there_after_the_start_and_none_after_the_end(made, stand_in, loaded, listening):
+async def test_all_are_there_after_the_start_and_none_after_the_end(made, stand_in, loaded):
     stand_in("good")
     crew, told, retired = made(3)
 
-    await crew.start(listening, loaded)
+    await crew.start(loaded)
     await crew.refresh()
     assert [life.report.status["totals"]["requests"] for life in crew.lives] == [1, 1, 1]
     assert len({event.fields["pid"] for event in await told.until("worker_started", 3)}) == 3
@@ -58,19 +61,19 @@ async def test_all_are_there_after_the_start_and_none_after_the_end(made, stand_
     assert [event.event for event in told.events] == ["worker_started"] * 3, "an end that was wanted is no death"
 
 
-async def test_a_crew_that_cannot_start_says_why(made, stand_in, loaded, listening):
+async def test_a_crew_that_cannot_start_says_why(made, stand_in, loaded):
     stand_in("fails")
     crew, _, _ = made(2)
 
     with pytest.raises(StartError, match="There is no room") as caught:
-        await crew.start(listening, loaded)
+        await crew.start(loaded)
     assert caught.value.advice == "Make some."
 
 
-async def test_a_worker_that_dies_is_replaced_and_what_it_counted_is_kept(made, stand_in, loaded, listening):
+async def test_a_worker_that_dies_is_replaced_and_what_it_counted_is_kept(made, stand_in, loaded):
     stand_in("good")
     crew, told, retired = made(2)
-    await crew.start(listening, loaded)
+    await crew.start(loaded)
     await crew.refresh()
     other = crew.posts[1].life
 
@@ -86,51 +89,53 @@ async def test_a_worker_that_dies_is_replaced_and_what_it_counted_is_kept(made, 
     assert len(crew.lives) == 2
 
 
-async def test_a_replacement_that_cannot_start_is_tried_again_after_a_while(
-    made, stand_in, loaded, listening, tmp_path
-):
+async def test_a_replacement_that_cannot_start_is_tried_again_after_a_while(made, stand_in, loaded, tmp_path):
     (tmp_path / "lives").mkdir()
     stand_in(f"once {tmp_path / 'lives'}")
     crew, told, _ = made(1)
-    await crew.start(listening, loaded)
+    address = crew.posts[0].listening.getsockname()
+    await crew.start(loaded)
 
     crew.posts[0].life.kill()
     _, second = await told.until("worker_died", 2)
+    with pytest.raises(ConnectionRefusedError):  # rather than wait for nobody
+        socket.create_connection(address, timeout=10)
     await told.until("worker_started", 2)
+    socket.create_connection(address, timeout=10).close()
 
     assert "There is no room" in second.message
     assert "in 0.5 s" in second.message
     assert crew.posts[0].restarts == 2
 
 
-async def test_another_configuration_goes_to_all_and_who_does_not_take_it_is_named(made, stand_in, loaded, listening):
+async def test_another_configuration_goes_to_all_and_who_does_not_take_it_is_named(made, stand_in, loaded):
     stand_in("good")
     crew, _, _ = made(2)
-    await crew.start(listening, loaded)
+    await crew.start(loaded)
     assert await crew.configure(loaded) == {}
 
     stand_in("silent")
     other, _, _ = made(1)
-    await other.start(listening, loaded)
+    await other.start(loaded)
     assert await other.configure(loaded) == {other.lives[0].pid: "it does not like it"}
 
 
-async def test_who_cannot_hear_is_killed_in_the_end(made, stand_in, loaded, listening, monkeypatch):
+async def test_who_cannot_hear_is_killed_in_the_end(made, stand_in, loaded, monkeypatch):
     monkeypatch.setattr(module, "_KILL_AFTER_S", 0.0)
     monkeypatch.setattr(module, "_BEYOND_DRAIN_S", 0.0)
     stand_in("deaf")
     crew, _, _ = made(1)
-    await crew.start(listening, loaded)
+    await crew.start(loaded)
 
     await asyncio.wait_for(crew.end(0), 20)
 
     assert crew.lives == []
 
 
-async def test_a_crew_that_is_cut_short_while_it_starts_is_not_replaced(made, stand_in, loaded, listening):
+async def test_a_crew_that_is_cut_short_while_it_starts_is_not_replaced(made, stand_in, loaded):
     stand_in("good")
     crew, told, _ = made(2)
-    starting = asyncio.get_running_loop().create_task(crew.start(listening, loaded))
+    starting = asyncio.get_running_loop().create_task(crew.start(loaded))
     await told.until("worker_started")
 
     crew.cut_short()
@@ -141,11 +146,11 @@ async def test_a_crew_that_is_cut_short_while_it_starts_is_not_replaced(made, st
     assert not [event for event in told.events if event.event == "worker_died"]
 
 
-async def test_a_stuck_worker_does_not_hold_up_the_report_of_the_others(made, stand_in, loaded, listening, monkeypatch):
+async def test_a_stuck_worker_does_not_hold_up_the_report_of_the_others(made, stand_in, loaded, monkeypatch):
     monkeypatch.setattr(module, "RESPONSE_S", 0.05)
     stand_in("silent")
     crew, _, _ = made(1)
-    await crew.start(listening, loaded)
+    await crew.start(loaded)
 
     await asyncio.wait_for(crew.refresh(), 20)
 

@@ -11,6 +11,7 @@ from sluicegate.config.load import Loaded
 from sluicegate.core.events import Level, Notice, Stage
 from sluicegate.core.ports import EventSink
 from sluicegate.errors import StartError
+from sluicegate.proxy.listener import address_of, listen_on, listen_together
 from sluicegate.tasks import spawn
 from sluicegate.workers.backoff import Backoff
 from sluicegate.workers.life import RESPONSE_S, Life
@@ -27,12 +28,13 @@ class Post:
     """The place of one worker: who has it now, if anybody, and how many had it before."""
 
     number: int
+    listening: socket.socket | None = None
     life: Life | None = None
     restarts: int = 0
 
 
 class Crew:
-    """`count` workers on one listening socket. `retire` gets the last report of each that ended."""
+    """`count` workers on one address, each with a socket of its own, which outlives it. `retire` gets the last report of each that ended."""
 
     def __init__(self, count: int, *, clock: Clock, events: EventSink, retire: Callable[[Report], None]) -> None:
         self.posts = [Post(number) for number in range(1, count + 1)]
@@ -49,9 +51,21 @@ class Crew:
         """The workers that accept clients, or did so and drain."""
         return [post.life for post in self.posts if post.life is not None and post.life.accepts]
 
-    async def start(self, listening: socket.socket, loaded: Loaded) -> None:
+    def listen(self, host: str, port: int) -> str:
+        """Take the address, for the workers to come; as it is then. Raises StartError."""
+        sockets = listen_together(host, port, len(self.posts))
+        for post, listening in zip(self.posts, sockets, strict=True):
+            post.listening = listening
+        self._address = sockets[0].getsockname()[:2]
+        return address_of(sockets[0])
+
+    def stop_listening(self) -> None:
+        """Close the sockets as far as they are ours; the workers have theirs."""
+        for post in self.posts:
+            _close(post)
+
+    async def start(self, loaded: Loaded) -> None:
         """Start all, and wait until they accept. Raises StartError when one does not: that of the first."""
-        self._listening = listening
         self._loaded = loaded
         try:
             lives = [await self._begin(post) for post in self.posts]
@@ -110,8 +124,10 @@ class Crew:
                 post.life.kill()
 
     async def _begin(self, post: Post) -> Life:
+        if post.listening is None:
+            post.listening = listen_on(*self._address, shared=True)
         post.life = life = await Life.begin(
-            self._listening, self._loaded, self._clock, lambda: self._say_started(post, life)
+            post.listening, self._loaded, self._clock, lambda: self._say_started(post, life)
         )
         return life
 
@@ -128,6 +144,8 @@ class Crew:
             if self._over.is_set() or not (self._started or life is None or life.settled.result() is None):
                 return
             delay_s = backoff.next_delay_s(lived_s)
+            if delay_s:
+                _close(post)  # or the system would go on giving it connections that nobody takes
             self._say_died(post, life, how, delay_s)
             await self._pause(delay_s)
             if self._over.is_set():
@@ -138,7 +156,7 @@ class Crew:
     async def _try_again(self, post: Post) -> Life | None:
         try:
             life = await self._begin(post)
-        except OSError:
+        except (OSError, StartError):
             return None
         if self._over.is_set():  # we were told to end while it began
             life.order(Drain())
@@ -159,6 +177,12 @@ class Crew:
         message = f"Worker {post.number} ended ({how}); another is started {again}."
         fields: dict[str, object] = {"worker": post.number, "pid": life.pid if life else None, "how": how}
         self._events.emit(Notice(Stage.LIFECYCLE, "worker_died", Level.ERROR, message, fields))
+
+
+def _close(post: Post) -> None:
+    if post.listening is not None:
+        post.listening.close()
+        post.listening = None
 
 
 def _error[T](answer: "asyncio.Future[T]") -> str:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from socket import socket
 
 from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
@@ -26,7 +25,6 @@ from sluicegate.observe.state import State
 from sluicegate.observe.status import ConfigInfo, status_document
 from sluicegate.observe.totals import Totals
 from sluicegate.proxy.authority import ensure_authority
-from sluicegate.proxy.listener import address_of, listen_on
 from sluicegate.tasks import spawn
 from sluicegate.workers.count import worker_count
 from sluicegate.workers.crew import Crew, Post
@@ -59,7 +57,6 @@ class Supervisor:
         self._ready = False
         self._stop = asyncio.Event()
         self._admin: AdminServer | None = None
-        self._listening: socket | None = None
         self._watcher = ConfigWatcher(loaded.files, load, self._reloaded, self._clock)
         for notice in on_fallback(loaded.fallback):
             self._events.emit(notice)
@@ -77,9 +74,8 @@ class Supervisor:
             )
             await self._admin.start()
             self.admin = self._admin.address
-        self._listening = listen_on(settings.listen.host, settings.listen.port)
-        self.listen = address_of(self._listening)
-        await self._crew.start(self._listening, self._loaded)
+        self.listen = self._crew.listen(settings.listen.host, settings.listen.port)
+        await self._crew.start(self._loaded)
         self._ready = True
         count = len(self._crew.posts)
         message = f"Listening on {self.listen} with {count} workers."
@@ -111,7 +107,7 @@ class Supervisor:
     async def close(self) -> None:
         """Leave no worker behind; the log's last line is out when this returns."""
         self._ready = False
-        self._stop_listening()
+        self._crew.stop_listening()
         self._crew.cut_short()
         await self._crew.end(0)
         if self._admin is not None:
@@ -122,16 +118,12 @@ class Supervisor:
 
     async def _drain(self) -> None:
         self._ready = False
-        self._stop_listening()
+        self._crew.stop_listening()
         ending = spawn(self._crew.end(self._loaded.settings.drain_timeout), name="drain")
         await self._crew.refresh()
         under_way = sum(life.report.under_way for life in self._crew.lives if life.report is not None)
         self._say("draining", f"Stopping; {under_way} requests are under way.", under_way=under_way)
         await ending
-
-    def _stop_listening(self) -> None:
-        if self._listening is not None:
-            self._listening.close()
 
     async def _look(self) -> None:
         while True:

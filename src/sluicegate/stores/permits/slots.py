@@ -24,6 +24,8 @@ FILE_NAME = "slots.lock"
 TURN_S = 0.02
 SHY_S = 0.012
 _SPARE_S = 0.005
+_SPARE_NAMES = 64
+"""Of as many names slots are kept: each lock makes the system's search for the others longer."""
 _WANT_S = 0.05
 _INDEX_BITS = 17
 _HASH_BYTES = 5
@@ -112,6 +114,11 @@ class LockedSlots:
                 region.spare.clear()
                 self._tidy_later(name)
                 return
+        if len(self._untidy) >= _SPARE_NAMES and name not in self._untidy:
+            self._unlock(region, index)
+            if not region.own:
+                del self._regions[name]
+            return
         region.spare.append(index)
         self._tidy_later(name)
 
