@@ -1,6 +1,6 @@
 """Noticing a request that comes round again: Via and Max-Forwards (RFC 9110 §7.6.2, §7.6.3)."""
 
-from sluicegate.core.http import FieldList, RequestHead, get, get_all
+from sluicegate.core.http import Field, FieldList, RequestHead, get, get_all
 from sluicegate.errors import BadRequest, LoopDetected
 
 MAX_FORWARDS_METHODS = frozenset({"TRACE", "OPTIONS"})
@@ -16,9 +16,9 @@ def check_loop(fields: FieldList, pseudonym: bytes) -> None:
             )
 
 
-def with_via(fields: FieldList, pseudonym: bytes) -> FieldList:
-    """The fields with this proxy's own Via line at the end."""
-    return [*fields, (b"Via", b"1.1 " + pseudonym)]
+def via_line(pseudonym: bytes) -> Field:
+    """This proxy's own Via line, which goes after all others."""
+    return (b"Via", b"1.1 " + pseudonym)
 
 
 def forwards_left(request: RequestHead) -> int | None:

@@ -7,7 +7,7 @@ from functools import partial
 from sluicegate.clock import Clock
 from sluicegate.core.events import UpstreamAnswered, UpstreamFailed
 from sluicegate.core.http import RequestHead, ResponseHead, end_to_end, get_all
-from sluicegate.core.loops import with_via
+from sluicegate.core.loops import via_line
 from sluicegate.core.ports import (
     BodyReader,
     EventSink,
@@ -45,7 +45,7 @@ class Forwarder:
         self._pool = pool
         self._clock = clock
         self._events = events
-        self._pseudonym = identity.pseudonym
+        self._via = via_line(identity.pseudonym)
 
     async def send(self, call: Call, request: RequestHead, on_interim: OnInterim) -> Received:
         """Send `request` (end-to-end fields) for `call`, wait for the response's head.
@@ -53,12 +53,10 @@ class Forwarder:
         Raises LimitError, UpstreamError, RequestError or ClientGone; then nothing is held any more. The slots taken
         are given back when the response's body ends or is closed.
         """
-        turn = await self._gate.enter(
-            Ask(request_id=call.request_id, host=request.origin.host, client=call.user or call.client)
-        )
+        turn = await self._gate.enter(Ask(call.request_id, request.origin.host, call.user or call.client))
         try:
             call.limit_key = turn.key
-            outgoing = request.with_fields(with_via(request.fields, self._pseudonym))
+            outgoing = request.with_fields([*request.fields, self._via])
             response, request_time = await self._exchange(call, outgoing, turn, on_interim)
         except UpstreamError as error:
             turn.leave()
@@ -69,12 +67,8 @@ class Forwarder:
             raise
         finally:
             call.wait_s += turn.waited_s
-        return Received(
-            head=self._cleaned(response.head),
-            body=ReleasingBody(response.body, turn.leave),
-            request_time=request_time,
-            response_time=self._clock.wall(),
-        )
+        now = self._clock.wall()
+        return Received(self._cleaned(response.head, now), ReleasingBody(response.body, turn.leave), request_time, now)
 
     async def _exchange(
         self, call: Call, request: RequestHead, turn: Turn, on_interim: OnInterim
@@ -89,15 +83,9 @@ class Forwarder:
                     raise
                 connection = await self._permitted(request, turn, fresh=True)
                 continue
-            self._events.emit(
-                UpstreamAnswered(
-                    call.request_id,
-                    request.origin.host,
-                    response.head.status,
-                    self._clock.now() - sent,
-                    connection.reused,
-                )
-            )
+            took_s = self._clock.now() - sent
+            status, host = response.head.status, request.origin.host
+            self._events.emit(UpstreamAnswered(call.request_id, host, status, took_s, connection.reused))
             return response, request_time
 
     async def _permitted(self, request: RequestHead, turn: Turn, *, fresh: bool) -> UpstreamConnection:
@@ -115,10 +103,11 @@ class Forwarder:
                 raise
             connection.release()
 
-    def _cleaned(self, head: ResponseHead) -> ResponseHead:
-        fields = with_via(end_to_end(head.fields), self._pseudonym)
+    def _cleaned(self, head: ResponseHead, now: float) -> ResponseHead:
+        fields = end_to_end(head.fields)
+        fields.append(self._via)
         if not get_all(fields, b"date"):
-            fields.append((b"Date", formatdate(self._clock.wall(), usegmt=True).encode()))
+            fields.append((b"Date", formatdate(now, usegmt=True).encode()))
         return ResponseHead(head.status, head.reason, fields)
 
 

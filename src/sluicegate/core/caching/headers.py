@@ -19,7 +19,7 @@ def stored_form(
     forbidden = _NEVER_STORED | directives.field_names("no-cache")
     if options.shared:
         forbidden |= directives.field_names("private")
-    fields = without(end_to_end(response.fields), forbidden)
+    fields = end_to_end(response.fields, forbidden)
     if date_of(fields, b"date") is None:
         fields = [*without(fields, [b"date"]), (b"Date", format_date(response_time))]
     return ResponseHead(response.status, response.reason, fields)
@@ -29,7 +29,7 @@ def freshened(
     stored: ResponseHead, validation: ResponseHead, options: CacheOptions, response_time: float
 ) -> ResponseHead:
     """The stored head with the fields of the 304 that validated it (§3.2)."""
-    news = without(end_to_end(validation.fields), _NOT_UPDATED)
+    news = end_to_end(validation.fields, _NOT_UPDATED)
     if date_of(news, b"date") is None:
         news = [*without(news, [b"date"]), (b"Date", format_date(response_time))]
     replaced = {name.lower() for name, _ in news} | {b"age"}
