@@ -63,7 +63,7 @@ async def test_bytes_go_to_the_reader_until_they_are_diverted_and_after_they_are
 
 
 async def test_nothing_is_diverted_past_bytes_that_nobody_has_read_yet():
-    async with connected() as (protocol, reader, _, _, far):
+    async with connected() as (protocol, reader, _, _, _):
         protocol.data_received(b"early")
         receiver = Receiver()
         assert not protocol.divert(receiver)

@@ -15,14 +15,7 @@ class Handler:
         self.heard = 0
         self.client = object()
         self.timeout_watchdog = self
-        self.patient = False
         self.told = []
-
-    @contextlib.contextmanager
-    def disarm(self):
-        self.patient = True
-        yield
-        self.patient = False
 
     def register_activity(self):
         self.heard += 1
@@ -100,13 +93,13 @@ async def test_a_head_does_not_wait_for_its_body():
 
 async def test_the_connection_is_not_idle_while_it_waits():
     async with connected() as (writer, _):
-        handler = Handler()
-        direct = direct_on(writer, handler)
-        assert not handler.patient
+        protocol = writer.transport.get_protocol()
+        direct = direct_on(writer)
+        assert not protocol.busy
         direct.begin()
-        assert handler.patient
+        assert protocol.busy
         await direct.end()
-        assert not handler.patient
+        assert not protocol.busy
 
 
 async def test_a_client_that_does_not_read_is_waited_for():

@@ -59,6 +59,18 @@ async def test_head_keeps_the_length_it_tells_of():
     assert got.headers["content-length"] == "77"
 
 
+@pytest.mark.parametrize("status", [204, 304])
+async def test_a_response_that_has_no_body_is_told_no_length(status):
+    async with (
+        ScriptedOrigin(answer(b'HTTP/1.1 %d Fine\r\nETag: "v1"\r\n\r\n' % status)) as origin,
+        engine_bench() as bench,
+    ):
+        got = await answered(bench, flow_to(origin))
+
+    assert (got.status_code, got.headers["etag"]) == (status, '"v1"')
+    assert "content-length" not in got.headers
+
+
 def test_pseudo_fields_are_no_fields():
     flow = tflow.tflow()
     flow.request.headers.fields = ((b":authority", b"up.test"), (b"accept", b"a"))

@@ -109,15 +109,11 @@ def end_to_end(fields: FieldList, drop: frozenset[bytes] = frozenset()) -> Field
 
     `drop` names more (lower case) to leave out.
     """
-    kept = []
-    listed: list[bytes] = []
-    for item in fields:
-        name = item[0].lower()
-        if name in HOP_BY_HOP:
-            if name in CONNECTION_FIELDS:
-                listed += _members(item[1])
-        elif name not in drop:
-            kept.append(item)
+    dropped = HOP_BY_HOP | drop if drop else HOP_BY_HOP
+    kept = [item for item in fields if item[0].lower() not in dropped]
+    if len(kept) == len(fields):
+        return kept
+    listed = [option for name, value in fields if name.lower() in CONNECTION_FIELDS for option in _members(value)]
     named = {option for option in listed if option not in _HARMLESS_OPTIONS}
     return without(kept, named) if named else kept
 

@@ -49,6 +49,8 @@ class ClientProtocol(asyncio.StreamReaderProtocol):
         loop = asyncio.get_running_loop()
         self._reader = ClientReader(LIMIT, loop=loop)
         super().__init__(self._reader, on_connected, loop=loop)
+        self.busy = False
+        """A conversation is under way: the connection is not idle, however long that waits."""
         self._receiver: Receiver | None = None
         self._transport: asyncio.BaseTransport | None = None
 

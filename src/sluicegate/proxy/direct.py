@@ -7,7 +7,6 @@ own task and a hook for each piece, which is what lanes inside other layers use 
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 from mitmproxy.connection import Connection
 from mitmproxy.proxy import events
@@ -45,7 +44,6 @@ class Direct:
         self._on_end = on_end
         self._pieces: list[bytes] = []
         self._size = 0
-        self._patience: AbstractContextManager[None] | None = None
 
     @classmethod
     def open(
@@ -68,8 +66,7 @@ class Direct:
 
     def begin(self) -> None:
         """A conversation begins. mitmproxy closes connections that are idle; one that waits for its limit is not."""
-        self._patience = self._handler.timeout_watchdog.disarm()
-        self._patience.__enter__()
+        self._protocol.busy = True
 
     def post(self, piece: bytes) -> None:
         """Add a piece without waiting for the client."""
@@ -92,9 +89,8 @@ class Direct:
     async def end(self) -> None:
         """Write what is left and let the lane go on."""
         self._flush()
-        patience, self._patience = self._patience, None
-        if patience is not None:
-            patience.__exit__(None, None, None)
+        self._protocol.busy = False
+        self.heard()
         self._on_end()
 
     def rouse(self) -> None:

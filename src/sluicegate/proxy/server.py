@@ -17,6 +17,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 
 from sluicegate.proxy.addon import SluicegateAddon
 from sluicegate.proxy.client_stream import ClientProtocol
+from sluicegate.proxy.hub import stream_of
 from sluicegate.proxy.lane import NextPieceHook
 from sluicegate.proxy.listener import BACKLOG
 
@@ -53,6 +54,20 @@ class ConnectionHandler(ProxyConnectionHandler):
                     result = listener(*hook.args())
                     if inspect.isawaitable(result):
                         await result
+
+    async def on_timeout(self) -> None:
+        """Nothing came for a while: close the connection, unless a conversation is under way; then watch on."""
+        if self._busy:
+            self.timeout_watchdog.register_activity()
+            await self.timeout_watchdog.watch()
+        else:
+            await super().on_timeout()
+
+    @property
+    def _busy(self) -> bool:
+        stream = stream_of(self, self.client)
+        protocol = None if stream is None else stream.transport.get_protocol()
+        return isinstance(protocol, ClientProtocol) and protocol.busy
 
     async def hook_task(self, hook: commands.StartHook) -> None:
         if not isinstance(hook, NextPieceHook):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sluicegate.core.limits.model import Limit, Rate
 from sluicegate.core.limits.rates import parse_rates
-from sluicegate.core.limits.window import CATCH_UP_S, NEVER, algorithm, decide, explain, plan, predict
+from sluicegate.core.limits.window import CATCH_UP_S, NEVER, algorithm, decide, explain, fits, free, plan, predict
 
 rates_strategy = st.lists(
     st.builds(Rate, st.sampled_from([0.05, 0.1, 1.0, 1.5, 7.0, 60.0]), st.integers(1, 12)), min_size=1, max_size=3
@@ -295,3 +295,47 @@ def test_the_algorithm_is_told():
 def test_a_new_host_waits_for_nothing_at_any_time():
     assert Host("1/hour", start=0.0).ask().admitted
     assert NEVER.last == -math.inf
+
+
+@pytest.mark.parametrize(
+    ("rates", "block", "lease_s"),
+    [
+        ("10/second", 1, 0),
+        ("100/second", 1, 0),
+        ("1000/second", 10, 0.005),
+        ("100000/second 200/min", 2, 0.005),
+        ("1000/100ms", 10, 0.0005),
+        ("1000/10ms", 1, 0),
+    ],
+)
+def test_a_block_is_a_small_share_of_every_window(rates, block, lease_s):
+    made = plan(Limit("test", parse_rates(rates)))
+
+    assert (made.block, made.lease_s) == (block, pytest.approx(lease_s))
+
+
+@given(rates_strategy, st.integers(0, 30), st.floats(0, 5), st.booleans())
+def test_as_many_as_are_said_to_be_free_can_be_taken(rates, spent, idle_s, queued):
+    host = Host(rates)
+    for _ in range(spent):
+        host.wait_for_permit()
+    host.now += idle_s
+    made = plan(host.limit)
+    if not decide(made, host.nth, host.state, host.now).admitted:
+        return
+
+    count = free(made, host.nth, host.state, host.now, queued=queued)
+
+    assert fits(made, host.nth, host.state, host.now, count, queued=queued)
+    assert all(host.ask(queued=queued).admitted for _ in range(count))
+
+
+def test_no_more_fit_than_the_window_has_room_for():
+    host = Host("10/second")
+    for _ in range(4):
+        host.ask()
+    made = plan(host.limit)
+
+    assert fits(made, host.nth, host.state, host.now, 6, queued=False)
+    assert not fits(made, host.nth, host.state, host.now, 7, queued=False)
+    assert not fits(made, host.nth, host.state, host.now, 2, queued=True)

@@ -1,5 +1,7 @@
 """Cache-Status: a decision in the words of RFC 9211."""
 
+from functools import lru_cache
+
 from sluicegate.core.caching.decisions import Freshened, Hit, Join, Lookup, Outcome, PassOn, Reason, Refuse, Store
 
 CACHE_NAME = "Sluicegate"
@@ -27,18 +29,14 @@ def cache_status(
     `outcome` is what was decided about the origin's response and `status` the status it had, if it answered;
     `collapsed` that the request did not go to the origin but shared another one's response.
     """
-    match lookup:
-        case Hit():
-            parameters = ["hit", f"ttl={lookup.ttl_s}"]
-        case Refuse():
-            parameters = [f"detail={lookup.reason.token}"]
-        case _:
-            parameters = [f"fwd={forward_reason(lookup)}"]
-    if status is not None:
-        parameters.append(f"fwd-status={status}")
-    if collapsed:
-        parameters.append("collapsed")
-    return "; ".join([CACHE_NAME, *parameters, *_result(outcome)]).encode()
+    if isinstance(lookup, Hit):
+        begins = f"hit; ttl={lookup.ttl_s}"
+    elif isinstance(lookup, Refuse):
+        begins = f"detail={lookup.reason.token}"
+    else:
+        begins = f"fwd={forward_reason(lookup)}"
+    ends = f"; ttl={outcome.ttl_s}" if isinstance(outcome, Freshened) else ""
+    return _member(begins, status, collapsed, _result(outcome), ends)
 
 
 def forward_reason(lookup: Lookup) -> str:
@@ -46,13 +44,14 @@ def forward_reason(lookup: Lookup) -> str:
     return _FORWARD_REASONS.get(lookup.reason, "bypass")
 
 
-def _result(outcome: Outcome | None) -> list[str]:
-    match outcome:
-        case Store() | Join():
-            return ["stored"]
-        case Freshened():
-            return ["stored", f"ttl={outcome.ttl_s}"]
-        case PassOn():
-            return [f"detail={outcome.reason.token}"]
-        case _:
-            return []
+@lru_cache(maxsize=1024)
+def _member(begins: str, status: int | None, collapsed: bool, result: str, ends: str) -> bytes:
+    """The same few, again and again."""
+    asked = "" if status is None else f"; fwd-status={status}"
+    return f"{CACHE_NAME}; {begins}{asked}{'; collapsed' if collapsed else ''}{result}{ends}".encode()
+
+
+def _result(outcome: Outcome | None) -> str:
+    if isinstance(outcome, PassOn):
+        return f"; detail={outcome.reason.token}"
+    return "; stored" if isinstance(outcome, Store | Join | Freshened) else ""
