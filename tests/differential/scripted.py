@@ -81,9 +81,7 @@ class Resources:
             fields.append((b"Location", b"/elsewhere"))
         return [*fields, *resource.odd]
 
-    def _part(
-        self, resource: Resource, seen: SeenRequest, head: list[tuple[bytes, bytes]], body: bytes
-    ) -> bytes:
+    def _part(self, resource: Resource, seen: SeenRequest, head: list[tuple[bytes, bytes]], body: bytes) -> bytes:
         match = _RANGE.match(seen.get("range") or "")
         if match is None or match[1] == match[2] == "" or (match[1] and match[2] and int(match[1]) > int(match[2])):
             return _framed(resource, seen, 200, head, body)

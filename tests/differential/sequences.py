@@ -3,7 +3,7 @@
 All of it is plain data, made from a seed, so that the same sequence can be told to every way of asking.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from sluicegate.core.caching.directives import format_date
@@ -19,6 +19,8 @@ SIZES = (0, 1, 1000, 1000, 1000, 70_000, 300_000)
 _FRESHNESS: tuple[tuple[tuple[str, str], ...], ...] = (
     (("Cache-Control", "max-age=60"),),
     (("Cache-Control", "max-age=60"),),
+    (("Cache-Control", "max-age=60"),),
+    (("Cache-Control", "max-age=100"),),
     (("Cache-Control", "public, max-age=5"),),
     (("cache-control", "max-age=1, s-maxage=30"),),
     (("Cache-Control", "s-maxage=3, proxy-revalidate"),),
@@ -95,6 +97,8 @@ _RANGES = (
     "lines=1-2",
     "Bytes=1-2",
 )
+_READING = ("GET", "HEAD")
+_PAST_THE_STORED = (b"range", b"if-range", b"if-match", b"if-unmodified-since")
 _WAITS = (0.4, 1.0, 2.6, 4.0, 10.0, 31.0, 70.0)
 
 
@@ -155,6 +159,17 @@ class Sequence:
     resources: tuple[Resource, ...]
     steps: tuple[Step, ...]
 
+    def unambiguous(self) -> "Sequence":
+        """The same without what is forwarded past the stored response, whose answer may then be stored beside it.
+
+        Of two responses that are as old and fit as well, the first that the store names is used.
+        """
+        steps = [
+            replace(step, fields=tuple(item for item in step.fields if item[0].lower() not in _PAST_THE_STORED))
+            for step in self.steps
+        ]
+        return replace(self, steps=tuple(steps))
+
     def told(self) -> str:
         """The whole of it, to be read by whoever looks for a fault."""
         lines = [f"seed {self.seed}", *map(str, self.resources)]
@@ -172,14 +187,20 @@ def http_date(unix_s: float) -> str:
 def sequence(seed: int, length: int) -> Sequence:
     """The sequence of this seed."""
     dice = Random(seed)
-    paths = [f"/{seed}/{name}" for name in ("a", "b", "c?q=1", "d%7e/./e")]
+    paths = [f"/{seed}/{name}" for name in ("a", "b?q=1", "c%7e/./d")]
     resources = [_resource(dice, path, paths) for path in paths]
     versions = dict.fromkeys(paths, 0)
     steps = []
     for _ in range(length):
         resource = dice.choice(resources)
         step = _step(dice, resource, versions[resource.path])
-        if step.method not in ("GET", "HEAD") and resource.unsafe_status < 400:
+        if steps and step.method in _READING and dice.random() < 0.3:
+            # Clients say the same again and again, of the same resource or of another.
+            last = steps[-1]
+            path = last.path if dice.random() < 0.5 else step.path
+            hidden = ((b"Connection", b"X-Kind, Accept-Language"),) if dice.random() < 0.2 else ()
+            step = replace(step, path=path, fields=(*last.fields, *hidden))
+        if step.method not in _READING and resource.unsafe_status < 400:
             versions[resource.path] += 1
         steps.append(step)
     return Sequence(seed, tuple(resources), tuple(steps))
@@ -213,7 +234,7 @@ def _step(dice: Random, resource: Resource, version: int) -> Step:
         (0.18, _conditional),
         (0.12, _ranged),
         (0.15, _controlled),
-        (0.15, _peculiar),
+        (0.2, _peculiar),
     ):
         if dice.random() < chance:
             fields += make(dice, resource, version)
@@ -279,7 +300,8 @@ def _peculiar(dice: Random, _resource: Resource, _version: int) -> FieldList:
     return dice.choice(
         (
             [(b"Authorization", b"Basic dXNlcjpzZWNyZXQ=")],
-            [(b"Connection", b"X-Kind")],
+            [(b"Connection", b"X-Kind"), (b"X-Kind", b"a")],
+            [(b"connection", b"close-ish, x-kind, accept-language"), (b"x-kind", b"")],
             [(b"Proxy-Connection", b"keep-alive"), (b"X-Obs", b"caf\xe9")],
             [(b"X-Rep", b"1"), (b"x-rep", b"2")],
             [(b"Cookie", b"a=1"), (b"X-Empty", b"")],

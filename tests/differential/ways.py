@@ -1,7 +1,6 @@
 """The ways in which a request gets an answer, each told a sequence and giving back what its client was told."""
 
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from itertools import count
@@ -209,7 +208,6 @@ async def _no_interim(_head: object) -> None:
     """No origin of ours sends a 1xx."""
 
 
-ALONE = engine_alone
 WAYS = {
     "engine alone": engine_alone,
     "lane": Lane(),

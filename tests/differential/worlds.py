@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from differential.scripted import Resources
 from differential.sequences import START, Sequence
@@ -33,7 +34,7 @@ class Told:
 
     def __repr__(self) -> str:
         lines = "\n    ".join(line.decode("latin-1") for line in [*self.head, *self.trailers])
-        return f"\n    {lines}\n    ({len(self.body)} bytes, {self.body[:12]!r}..., {hash(self.body):x})"
+        return f"\n    {lines}\n    {_brief(self.body)}"
 
 
 @dataclass
@@ -90,7 +91,7 @@ class World:
                 (event.url, event.outcome, event.reason, event.section, event.stored)
                 for event in self.bench.events.of(CacheDecided)
             ],
-            [(seen.method, seen.target, seen.fields, seen.body) for seen in self._origin.log],
+            [(seen.method, seen.target, seen.fields, _brief(seen.body)) for seen in self._origin.log],
             [kept for resource in sequence.resources for kept in await self._kept(resource.path)],
         )
 
@@ -108,10 +109,15 @@ class World:
                     (request.method, request.url, request.fields),
                     (response.status, response.reason, response.fields),
                     entry.body_length,
-                    await body_of(store, entry),
+                    _brief(await body_of(store, entry)),
                 )
             )
         return sorted(found, key=repr)
+
+
+def _brief(body: bytes) -> str:
+    """A body in a few words, which no two share."""
+    return f"({len(body)} bytes, {body[:12]!r}, {sha256(body).hexdigest()[:12]})"
 
 
 @contextlib.asynccontextmanager
@@ -144,14 +150,14 @@ class WireClient:
         self.writer.write(b"".join([*lines, b"\r\n", body or b""]))
 
     async def told(self, method: str) -> Told:
-        """The next response, to a request with this method; one without a head where the connection is cut."""
+        """The next response, to a request with this method; one without a head where what comes is none."""
         try:
             return await self._told(method)
-        except (asyncio.IncompleteReadError, ConnectionError) as error:
+        except (asyncio.IncompleteReadError, OSError, ValueError, LookupError) as error:
             return Told([], repr(error).encode())
 
     async def _told(self, method: str) -> Told:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(10):
             block = await self._reader.readuntil(b"\r\n\r\n")
             lines = block[:-4].split(b"\r\n")
             framing = dict(line.lower().split(b": ", 1) for line in lines[1:])
@@ -164,7 +170,7 @@ class WireClient:
 
     async def end(self) -> bytes:
         """What comes until the connection is closed."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(10):
             return await self._reader.read()
 
     async def aclose(self) -> None:

@@ -422,3 +422,48 @@ async def test_two_gates_on_one_file_keep_one_limit(kit, tmp_path):
     times = gates[0].times() + gates[1].times()
     assert most_in_a_window(times, 1.0) <= 20
     assert len(times) >= 10 * 20 * 0.97
+
+
+async def test_the_store_is_not_asked_for_a_prediction_while_permits_are_known_to_be_free(kit):
+    made = kit(limit("100/second", concurrency=200))
+    for i in range(40):
+        await made.send(f"r{i}")
+
+    assert len(made.sent) == 40
+    assert made.store.predicted == 1
+
+
+async def test_nobody_who_would_have_to_wait_is_let_in_on_an_old_hint(kit):
+    """Others spend the permits that this gate believes to be free."""
+    clock = ManualClock()
+    one, other = (kit(limit("100/hour", max_wait_s=5), clock=clock) for _ in range(2))
+    other.gate._desk.store = one.store
+    await one.send()
+    for i in range(99):
+        await other.send(f"r{i}")
+
+    with pytest.raises(WaitTooLong):
+        await one.send("late")
+
+    assert len(one.sent) + len(other.sent) == 100
+    assert one.nothing_held()
+
+
+async def test_ten_thousand_hosts_that_nobody_asks_for_are_not_all_remembered(kit):
+    made = kit(limit())
+    for i in range(10_000):
+        await made.send(host=f"h{i}")
+
+    assert len(made.gate._desk.hosts) <= 1_001
+    assert made.nothing_held()
+
+
+async def test_max_queue_zero_refuses_what_would_wait_for_a_slot(kit):
+    made = kit(limit(concurrency=1, max_queue=0))
+    first = await made.gate.enter(Ask("first", "a"))
+
+    with pytest.raises(QueueFull):
+        await made.send("second")
+    first.leave()
+
+    assert made.nothing_held()

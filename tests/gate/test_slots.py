@@ -1,7 +1,7 @@
 import pytest
 
 from sluicegate.gate.host import Host
-from sluicegate.gate.slots import Place, Slots
+from sluicegate.gate.slots import EVERYWHERE, Place, Slots
 from support.gatekit import limit
 
 
@@ -87,3 +87,88 @@ def test_a_higher_concurrency_lets_in_as_many_at_once(host):
     slots.assign(host)
 
     assert places(turns) == [Place.INSIDE] * 5 + [Place.QUEUED]
+
+
+class Shared:
+    """Slots of which other processes hold some."""
+
+    def __init__(self):
+        self.others = {}
+        self.held = {}
+        self.asked = 0
+
+    def acquire(self, name, bound):
+        self.asked += 1
+        if self.held.get(name, 0) + self.others.get(name, 0) >= bound:
+            return False
+        self.held[name] = self.held.get(name, 0) + 1
+        return True
+
+    def release(self, name):
+        self.held[name] -= 1
+
+    def close(self):
+        pass
+
+
+class Later:
+    """Calls that are due some time."""
+
+    def __init__(self):
+        self.calls = []
+        self.delays = []
+
+    def __call__(self, delay_s, call):
+        self.delays.append(delay_s)
+        self.calls.append(call)
+
+    def run(self):
+        due, self.calls = self.calls, []
+        for call in due:
+            call()
+
+
+@pytest.mark.parametrize(("name", "waits"), [("a", Place.QUEUED), (EVERYWHERE, Place.LOBBY)])
+def test_what_other_processes_hold_is_waited_for_and_asked_for_again(host, name, waits):
+    shared, later = Shared(), Later()
+    slots = Slots(2, shared, later)
+    shared.others[name] = 1
+
+    turns = joined(slots, host, 2)
+    assert places(turns) == [Place.INSIDE, waits]
+    for _ in range(5):
+        later.run()
+    assert turns[1].roused == 0
+    assert later.delays == [0.002, 0.004, 0.008, 0.008, 0.008, 0.008]
+
+    shared.others[name] = 0
+    later.run()
+    assert places(turns) == [Place.INSIDE, Place.INSIDE]
+    assert turns[1].roused == 1
+    assert later.calls == []
+
+
+def test_shared_slots_are_all_given_back(host):
+    shared, later = Shared(), Later()
+    slots = Slots(1, shared, later)
+
+    turns = joined(slots, host, 4)
+    assert shared.held == {"a": 2, EVERYWHERE: 1}
+    for turn in turns:
+        slots.leave(turn)
+        slots.leave(turn)
+
+    assert shared.held == {"a": 0, EVERYWHERE: 0}
+
+
+def test_one_who_left_while_it_waited_is_not_asked_for_any_more(host):
+    shared, later = Shared(), Later()
+    slots = Slots(9, shared, later)
+    shared.others["a"] = 2
+    (turn,) = joined(slots, host, 1)
+
+    slots.leave(turn)
+    later.run()
+
+    assert shared.asked == 1
+    assert later.calls == []

