@@ -19,7 +19,7 @@ RATE_FORMS = (
     "(ms, second, minute, hour, day, week); or unlimited"
 )
 
-_QUANTITY = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)\s*([A-Za-z]*)", re.ASCII)
+_QUANTITY = re.compile(r"(\d{1,18}(?:\.\d{1,15})?)\s*([A-Za-z]*)", re.ASCII)
 
 
 def duration(minimum: str, maximum: str) -> Leaf:

@@ -20,9 +20,9 @@ BUSY_RETRY_S = 0.002
 FAILED_RETRY_S = 0.1
 STORE_PATIENCE_S = 3.0
 """How long a store may fail before waiting requests are refused."""
-HINT_S = 0.05
+HINT_S = 1.0
 """How long it is believed that permits are free which once were; only refusals in advance depend on it."""
-IDLE_HOSTS = 1_000
+IDLE_HOSTS = 4_000
 """As many hosts are remembered while nobody asks for them."""
 
 

@@ -99,15 +99,20 @@ class Front:
 
     def add(self, key: str, entry: StoredEntry, body: bytes, revision: int, head_length: int) -> Held:
         """Show a new entry, which is on its way to the disk."""
-        known = key in self._by_key
+        shelf = self._by_key.get(key)
+        if shelf is not None:
+            self._by_key.move_to_end(key)
+            held = Held(shelf, entry, body, revision, head_length)
+            self._on_its_way(held)
+            self._shelves.arrange(shelf, [*shelf.held, held])
+            return held
         shelf = self._shelves.put_up(key, self._place(key))
-        if not known:
-            value = self._slots[shelf.place]
-            if value & (OCCUPIED | CHANGING) == 0 and self._board_is_filled():
-                shelf.stamp = value
+        value = self._slots[shelf.place]
+        if value & (OCCUPIED | CHANGING) == 0 and self._board_is_filled():
+            shelf.stamp = value
         held = Held(shelf, entry, body, revision, head_length)
-        self._on_its_way(held)
-        self._shelves.arrange(shelf, [*shelf.held, held])
+        held.pending = shelf.pending = 1
+        self._shelves.begin(shelf, held)
         return held
 
     def freshen(self, entry: StoredEntry, revision: int, head_length: int) -> Held | None:
@@ -147,7 +152,8 @@ class Front:
         if not done and self._by_id.get(held.entry.id) is held:
             self._shelves.arrange(held.shelf, [one for one in held.shelf.held if one is not held])
             held.shelf.stamp = NEVER
-        self._shelves.make_room()
+        if self._shelves.is_full:
+            self._shelves.make_room()
 
     def keep_body(self, entry_id: str, body: bytes) -> None:
         """Keep the body of an entry that is here."""

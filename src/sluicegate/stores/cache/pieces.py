@@ -12,18 +12,21 @@ _MERGED = 16 * 1024
 class Pieces:
     """Bytes that are appended to and read from any offset. What is there never changes."""
 
+    __slots__ = ("_ends", "_pieces", "_size")
+
     def __init__(self, data: bytes = b"") -> None:
+        self._size = len(data)
         self._pieces: list[bytes] = [data] if data else []
-        self._ends: list[int] = [len(data)] if data else []
+        self._ends: list[int] = [self._size] if data else []
 
     def __len__(self) -> int:
-        return self._ends[-1] if self._ends else 0
+        return self._size
 
     def append(self, piece: bytes) -> None:
         """Add bytes at the end."""
         if not piece:
             return
-        end = len(self) + len(piece)
+        self._size = end = self._size + len(piece)
         if self._pieces and len(self._pieces[-1]) + len(piece) <= _MERGED:
             self._pieces[-1] += piece
             self._ends[-1] = end
@@ -44,12 +47,14 @@ class Pieces:
         """All of it, in one."""
         if len(self._pieces) > 1:
             self._pieces = [b"".join(self._pieces)]
-            self._ends = self._ends[-1:]
+            self._ends = [self._size]
         return self._pieces[0] if self._pieces else b""
 
 
 class PiecesBody:
     """`ports.BodyReader` of a body in memory, or of a span of it. It holds the bytes itself: eviction does not touch it."""
+
+    __slots__ = ("_at", "_end", "_pieces", "length", "trailers")
 
     def __init__(self, pieces: Pieces, span: Span | None = None) -> None:
         self._pieces = pieces

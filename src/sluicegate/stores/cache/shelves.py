@@ -4,11 +4,11 @@ from collections import OrderedDict
 
 from sluicegate.core.caching.entry import StoredEntry
 
-_HELD_OVERHEAD = 900
+_HELD_OVERHEAD = 1000
 _SHELF_OVERHEAD = 500
 _FIELD_OVERHEAD = 130
-_PREPARED_SHARE = 1.5
-"""Others hang prepared data on entries, about half as much again as the head."""
+_PREPARED_OVERHEAD = 350
+"""Others hang what they worked out on entries, and the head again as it goes over the wire."""
 NEVER = -1
 """No slot of the board has this value."""
 
@@ -69,6 +69,11 @@ class Shelves:
         """Bytes held."""
         return self._used
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there is more than there may be."""
+        return self._used > self._max_bytes
+
     def put_up(self, key: str, place: int) -> Shelf:
         """The shelf of a key; an empty one where it has none."""
         shelf = self.by_key.get(key)
@@ -77,6 +82,19 @@ class Shelves:
         else:
             self.by_key.move_to_end(key)
         return shelf
+
+    def begin(self, shelf: Shelf, held: Held) -> None:
+        """Have the first entry on a shelf that was just put up; as `arrange`, for what happens most."""
+        body = held.body
+        shelf.held = [held]
+        shelf.entries = [held.entry]
+        shelf.size = size = (
+            _SHELF_OVERHEAD + len(shelf.key) + held.size + (len(body) if body is not None else 0)
+        )
+        self.by_id[held.entry.id] = held
+        self._used += size
+        if self._used > self._max_bytes:
+            self.make_room()
 
     def arrange(self, shelf: Shelf, held: list[Held]) -> None:
         """Have these entries on the shelf and no others, and make room where that is too much."""
@@ -129,4 +147,4 @@ def held_size(entry: StoredEntry, head_length: int) -> int:
     `head_length` is how many bytes its head has.
     """
     fields = len(entry.request.fields) + len(entry.response.fields)
-    return int(_PREPARED_SHARE * (_HELD_OVERHEAD + head_length + fields * _FIELD_OVERHEAD))
+    return _HELD_OVERHEAD + _PREPARED_OVERHEAD + 2 * head_length + fields * _FIELD_OVERHEAD

@@ -62,15 +62,9 @@ class PermitFile:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """The connection, for a look that changes nothing and sees the file at one moment."""
+        """The connection, for a look that changes nothing; each statement sees the file as it is then."""
         try:
-            db = self._db or self.open()
-            db.execute("BEGIN")
-            try:
-                yield db
-            finally:
-                if db.in_transaction:
-                    db.execute("COMMIT")
+            yield self._db or self.open()
         except sqlite3.Error as error:
             raise self._failed(error) from error
 

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from sluicegate.errors import CacheStoreError
-from sluicegate.stores.cache.disk.codec import dump_head
+from sluicegate.stores.cache.codec import dump_head
 from sluicegate.stores.cache.disk.database import connect
 from sluicegate.stores.cache.disk.lookups import Lookups, load, where_body_is
 from sluicegate.stores.cache.disk.schema import migrate

@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from sluicegate.errors import CacheStoreError
-from sluicegate.stores.cache.disk.codec import load_entry
+from sluicegate.stores.cache.codec import load_entry
 from sluicegate.stores.cache.disk.database import connect
 from sluicegate.stores.cache.front import Loaded
 

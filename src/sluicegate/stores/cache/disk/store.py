@@ -21,7 +21,7 @@ from sluicegate.errors import CacheStoreError
 from sluicegate.stores.cache.disk.board import CHANGING
 from sluicegate.stores.cache.disk.bodies import FileBody, Share
 from sluicegate.stores.cache.disk.changes import Abandon, Freshen, Remove, Resize, Settle, Sweep, Touch
-from sluicegate.stores.cache.disk.codec import dump_head
+from sluicegate.stores.cache.codec import dump_head
 from sluicegate.stores.cache.disk.faults import Fault, Replaced, TooNew, is_corrupt, is_replaced
 from sluicegate.stores.cache.disk.lookups import load, where_body_is
 from sluicegate.stores.cache.disk.opened import Disk, Wanted, open_disk

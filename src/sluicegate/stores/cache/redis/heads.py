@@ -4,7 +4,7 @@ import struct
 
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.errors import CacheStoreError
-from sluicegate.stores.cache.disk.codec import dump_head, load_entry
+from sluicegate.stores.cache.codec import dump_head, load_entry
 
 _TIMES = struct.Struct(">dd")
 
