@@ -69,11 +69,6 @@ class Shelves:
         """Bytes held."""
         return self._used
 
-    @property
-    def is_full(self) -> bool:
-        """Whether there is more than there may be."""
-        return self._used > self._max_bytes
-
     def put_up(self, key: str, place: int) -> Shelf:
         """The shelf of a key; an empty one where it has none."""
         shelf = self.by_key.get(key)
@@ -93,8 +88,7 @@ class Shelves:
         )
         self.by_id[held.entry.id] = held
         self._used += size
-        if self._used > self._max_bytes:
-            self.make_room()
+        self.make_room()
 
     def arrange(self, shelf: Shelf, held: list[Held]) -> None:
         """Have these entries on the shelf and no others, and make room where that is too much."""

@@ -1,5 +1,7 @@
 import contextlib
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -19,6 +21,25 @@ def test_files_are_private_and_a_reader_does_not_wait_for_a_writer(tmp_path):
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             reader.execute("INSERT INTO t VALUES (3)")
         assert {found.stat().st_mode & 0o777 for found in tmp_path.iterdir()} == {0o600}
+        assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_another_process_that_looks_into_the_database_leaves_the_log_to_those_who_have_it_open(tmp_path):
+    path = tmp_path / DATABASE_NAME
+    look = (
+        "import contextlib, sqlite3, sys\n"
+        "with contextlib.closing(sqlite3.connect(sys.argv[1])) as db: print(db.execute('SELECT * FROM t').fetchall())"
+    )
+
+    def seen_by_another():
+        return subprocess.run([sys.executable, "-c", look, path], check=True, capture_output=True, text=True).stdout
+
+    with contextlib.closing(connect(path)) as writer, contextlib.closing(connect(path, read_only=True)):
+        writer.execute("CREATE TABLE t (x)")
+        assert seen_by_another() == "[]\n"
+        writer.execute("INSERT INTO t VALUES (1)")
+
+        assert seen_by_another() == "[(1,)]\n"
         assert len(list(tmp_path.iterdir())) == 3
 
 

@@ -29,6 +29,7 @@ _HEADER_BYTES = 4096
 _FIRST = _HEADER_BYTES // 4
 _FILLED_AT = _HEADER.size - 4
 _WORD = 0xFFFFFFFF
+_COUNT = _WORD & ~3
 CHANGING = 1
 OCCUPIED = 2
 MAX_BITS = 22
@@ -77,11 +78,11 @@ class Board:
     def in_flux(self, place: int) -> int:
         """The value that the slot has while it is being changed."""
         value = self.slots[place]
-        return ((value & ~3) + 4 & _WORD) | (value & OCCUPIED) | CHANGING
+        return (value + 4 & _WORD) | CHANGING
 
     def settled(self, flux: int, *, occupied: bool) -> int:
         """The value that a slot has after the change during which it had `flux`."""
-        return ((flux & ~3) + 4 & _WORD) | (OCCUPIED if occupied else 0)
+        return (flux + 4 & _COUNT) | (OCCUPIED if occupied else 0)
 
     @property
     def in_place(self) -> bool:

@@ -182,8 +182,12 @@ class Transaction:
 
     def make(self, changes: Sequence[Change]) -> None:
         """Make changes in order, and evict."""
+        vain = {change.id for change in changes if isinstance(change, Remove)}
         for change in changes:
             if isinstance(change, Put):
+                if change.id in vain and change.body is not None:  # it comes and goes: nobody else need ever see it
+                    self.results.append(False)
+                    continue
                 self._puts.append((len(self.results), change))
                 self.results.append(True)
             else:
@@ -198,11 +202,15 @@ class Transaction:
 
     def places(self) -> dict[int, bool]:
         """Where on the board something changed, and whether something is stored there now."""
-        return {place: place not in self._doubtful or self._is_occupied(place) for place in self._places}
+        places = dict.fromkeys(self._places, True)
+        for place in self._doubtful & self._places:
+            places[place] = self._is_occupied(place)
+        return places
 
     def agreeing(self) -> list[Shelf]:
         """Shelves in memory that have all that was changed in their slots."""
-        return [shelf for shelf in self.shelves if shelf.place not in self._foreign]
+        foreign = self._foreign
+        return [shelf for shelf in self.shelves if shelf.place not in foreign] if foreign else self.shelves
 
     def _make(self, change: Change) -> bool | None:
         match change:
@@ -238,14 +246,16 @@ class Transaction:
                 self.results[at] = False
         fitting: list[Put] = []
         need = 0
+        left = self._room_left()
         for at, put in puts:
-            if self.results[at] and self._make_room(need + put.size, at_once=True):
-                need += put.size
+            size = put.size
+            if self.results[at] and (need + size <= left or self._make_room(need + size, at_once=True)):
+                need += size
                 fitting.append(put)
-                self._changed(put.crc, put.shelf)
             else:
                 self.results[at] = False
                 self._forsake(put)
+        self._changed_all(fitting)
         for start, count in _runs(len(fitting)):
             self._insert_rows(fitting[start : start + count])
         self.totals.entries += len(fitting)
@@ -405,6 +415,13 @@ class Transaction:
             self._foreign.add(place)
         else:
             self.shelves.append(shelf)
+
+    def _changed_all(self, puts: list[Put]) -> None:
+        place = self._ground.board.place
+        places = [place(put.crc) for put in puts]
+        self._places.update(places)
+        self.shelves += [put.shelf for put in puts if put.shelf is not None]
+        self._foreign.update([place for place, put in zip(places, puts, strict=True) if put.shelf is None])
 
     def _is_occupied(self, place: int) -> bool:
         between = self._ground.board.range_of(place)

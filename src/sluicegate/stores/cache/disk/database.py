@@ -25,7 +25,11 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     `synchronous=NORMAL` in WAL mode: a killed process loses nothing that was committed; a machine that loses power may
     lose the last moments, never the database.
     """
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite's companions get the same mode
+    # Made here for its mode, which SQLite's companions get too. A file that is there is never opened past SQLite: to
+    # close it would drop the locks of this process's other connections, and then whoever closes the database in another
+    # process would delete the log under us.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     db = sqlite3.connect(
         path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
     )

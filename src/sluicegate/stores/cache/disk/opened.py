@@ -88,8 +88,9 @@ class Disk:
 
     def mark(self, key: bytes) -> int:
         """The keyed hash that the key is found by: nobody outside can choose keys that have the same."""
-        digest = blake2b(key, digest_size=8, key=self._secret).digest()
-        return int.from_bytes(digest, "little", signed=True)
+        marker = self._marker.copy()
+        marker.update(key)
+        return int.from_bytes(marker.digest(), "little", signed=True)
 
     def look(self, db: sqlite3.Connection) -> tuple[Totals, bool]:
         """The totals, and whether database and board are still in their places. Raises sqlite3.Error, OSError."""
@@ -130,7 +131,8 @@ class Disk:
         identity = db.execute("SELECT generation, secret FROM identity").fetchone()
         if identity is None:
             raise Damaged("it is damaged")
-        generation, self._secret = identity
+        generation, secret = identity
+        self._marker = blake2b(digest_size=8, key=secret)
         ids = Ids(generation)
         ids.refill(db)
         ids.refill(db)

@@ -13,6 +13,7 @@ from sluicegate.errors import CacheStoreError
 from sluicegate.stores.cache.disk.bodies import Share, close_file, write_all
 from sluicegate.stores.cache.disk.changes import Abandon, Put, Reserve
 from sluicegate.stores.cache.disk.opened import Disk
+from sluicegate.stores.cache.disk.writer import MAX_WAITING
 from sluicegate.stores.cache.pieces import Pieces
 from sluicegate.tasks import spawn
 
@@ -56,12 +57,26 @@ class _File:
 class DiskWriter:
     """`ports.EntryWriter`. `limit` bounds the body, `head` is the entry as it will be on disk."""
 
+    __slots__ = (
+        "_ended",
+        "_entry",
+        "_file",
+        "_flushing",
+        "_gathered",
+        "_head",
+        "_key",
+        "_length",
+        "_limit",
+        "_means",
+        "_over",
+        "_size",
+    )
+
     def __init__(
         self, means: Means, key: str, entry: StoredEntry, head: bytes, *, length: int | None, limit: int
     ) -> None:
         self._means = means
         self._key = key
-        self._key_bytes = key.encode("utf-8", "surrogatepass")
         self._entry = entry
         self._head = head
         self._length = length
@@ -132,16 +147,18 @@ class DiskWriter:
         body = self._gathered.whole()
         entry = self._stored_as(entry_id)
         put = self._put(disk, entry_id, body)
-        held = disk.front.add(self._key, entry, body, put.revision, len(self._head))
+        held = disk.front.add(self._key, put.crc, entry, body, put.revision, len(self._head))
         put.shelf = held.shelf
+        settled, worked = disk.front.settled, self._means.worked
 
         def done(made: bool) -> None:
-            disk.front.settled(held, done=made)
+            settled(held, done=made)
             if made:
-                self._means.worked()
+                worked()
 
         disk.writer.post(put, done)
-        await disk.writer.room()
+        if disk.writer.waiting > MAX_WAITING:
+            await disk.writer.room()
         return entry
 
     async def _commit_file(self, file: _File) -> StoredEntry | None:
@@ -154,18 +171,21 @@ class DiskWriter:
         return self._stored_as(file.id)
 
     def _put(self, disk: Disk, entry_id: int, body: bytes | None) -> Put:
+        key = self._key.encode("utf-8", "surrogatepass")
+        entry = self._entry
+        used = int(self._means.clock.wall() * 1000)
         return Put(
-            id=entry_id,
-            key=self._key_bytes,
-            crc=crc32(self._key_bytes),
-            mark=disk.mark(self._key_bytes),
-            head=self._head,
-            request_time=self._entry.request_time,
-            response_time=self._entry.response_time,
-            revision=entry_id,
-            length=self._size,
-            body=body,
-            used=int(self._means.clock.wall() * 1000),
+            entry_id,
+            key,
+            crc32(key),
+            disk.mark(key),
+            self._head,
+            entry.request_time,
+            entry.response_time,
+            entry_id,
+            self._size,
+            body,
+            used,
         )
 
     def _stored_as(self, entry_id: int) -> StoredEntry:

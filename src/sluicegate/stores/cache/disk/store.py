@@ -159,6 +159,7 @@ class DiskCacheStore:
                 removed.set_result(None)
 
         disk.writer.post(Remove(number, shelf), done)
+        disk.writer.hurry()
         await removed
 
     async def set_max_size(self, max_size: int) -> None:

@@ -1,17 +1,18 @@
 """Writing the database: one thread, which makes many changes in one transaction, in the order they were posted.
 
 It holds the directory's lock while it does so, and tells the board before and after each COMMIT. Requests wait for it
-only where the store promises that something is done (a removal), or where too much is waiting.
+only where the store promises that something is done (a removal), or where too much is waiting. What nobody waits for is
+left to gather for a moment: a transaction costs as much as several entries in it.
 """
 
 import asyncio
 import contextlib
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from sluicegate.stores.cache.disk.board import Board
 from sluicegate.stores.cache.disk.changes import (
@@ -30,6 +31,10 @@ from sluicegate.stores.cache.shelves import NEVER, Shelf
 
 MAX_WAITING = 16 * 1024 * 1024
 """Bytes that may wait to be written."""
+GATHER_S = 0.01
+"""How long a change may wait for others, in seconds."""
+_ENOUGH = 1024 * 1024
+"""So many bytes need not wait for others."""
 _AT_ONCE = 512
 _BYTES_AT_ONCE = 4 * 1024 * 1024
 _CHANGE_OVERHEAD = 1024
@@ -38,13 +43,8 @@ _CHECKPOINT_BYTES = 4 * 1024 * 1024
 type OnDone = Callable[[bool], None]
 type OnFault = Callable[[Exception], None]
 
-
-@dataclass(slots=True)
-class _Posted:
-    change: Change
-    done: OnDone | None = None
-    weight: int = 0
-    """Bytes it takes while it waits; what the thread makes of itself takes none."""
+type _Posted = tuple[Change, OnDone | None, int]
+"""A change, who is told, and how many bytes it takes while it waits; what the thread makes of itself takes none."""
 
 
 class Writer:
@@ -66,14 +66,18 @@ class Writer:
         """Entries that are to be put in."""
         self.bytes_waiting = 0
         """Bytes that they will take."""
-        self._waiting = 0
+        self.waiting = 0
+        """Bytes of memory that wait to be written."""
         self._ground = ground
         self._lock = lock
         self._path = path
         self._inode = path.stat().st_ino
         self._loop = loop
         self._on_fault = on_fault
-        self._queue: SimpleQueue[_Posted | None] = SimpleQueue()
+        self._queue: deque[_Posted] = deque()
+        self._wakes: SimpleQueue[None] = SimpleQueue()
+        self._woken = False
+        self._timer: asyncio.TimerHandle | None = None
         self._again: list[_Posted] = []
         self._owed: list[_Posted] = []
         self._unchecked = 0
@@ -84,102 +88,116 @@ class Writer:
         self._thread.start()
 
     @property
-    def waiting(self) -> int:
-        """Bytes that wait to be written."""
-        return self._waiting
-
-    @property
     def owes(self) -> bool:
         """Whether there is something to remove that could not be removed yet."""
         return bool(self._owed)
 
     def post(self, change: Change, done: OnDone | None = None) -> None:
-        """Have a change made after those posted before; `done` is told whether it could be."""
+        """Have a change made in a moment, after those posted before; `done` is told whether it could be."""
         if self._ended:
             if done is not None:
                 done(False)
             return
-        posted = _Posted(change, done, _weight(change))
-        self._waiting += posted.weight
         if isinstance(change, Put):
+            body = change.body
+            weight = _CHANGE_OVERHEAD + len(change.head) + (len(body) if body is not None else 0)
             self.entries_waiting += 1
             self.bytes_waiting += change.size
-        self._queue.put(posted)
+        else:
+            weight = _CHANGE_OVERHEAD + (len(change.head) if isinstance(change, Freshen) else 0)
+        self.waiting += weight
+        self._queue.append((change, done, weight))
+        if self._timer is None:
+            self._timer = self._loop.call_later(GATHER_S, self._gathered)
+        if self.waiting > _ENOUGH:
+            self.hurry()
+
+    def hurry(self) -> None:
+        """Have what was posted made now."""
+        if not self._woken:
+            self._woken = True
+            self._wakes.put(None)
 
     async def make(self, change: Change) -> bool:
         """Post a change and wait for it."""
         future: asyncio.Future[bool] = self._loop.create_future()
         self.post(change, lambda made: None if future.done() else future.set_result(made))
+        self.hurry()
         return await future
 
     async def room(self) -> None:
         """Wait until no more than the bound is waiting."""
-        while self._waiting > MAX_WAITING:
+        while self.waiting > MAX_WAITING:
             await self._progress.wait()
 
     async def aclose(self) -> None:
         """Make what was posted, and end. Idempotent."""
-        if not self._ended:
-            self._ended = True
-            self._queue.put(None)
+        self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self.hurry()
         await asyncio.to_thread(self._thread.join)
         await asyncio.sleep(0)  # what the thread has reported last is told now
 
+    def _gathered(self) -> None:
+        self._timer = None
+        self.hurry()
+
     def _run(self) -> None:
-        ending = False
-        while not ending or self._again:
-            batch, ended = self._gather(block=not ending)
-            ending = ending or ended
+        full = False
+        while True:
+            trimming = self._ground.bound.trimming
+            if not (full or self._again or trimming or self._ended):
+                self._wakes.get()
+            # Before looking into the queue: who posts from now on wakes us again.
+            self._woken = False
+            ended = self._ended
+            batch, full = self._next_batch()
+            if trimming and not batch and not ended:
+                batch.append((Abandon([]), None, 0))
             if batch:
                 self._commit(batch)
             self._checkpoint()
+            if ended and not (full or self._again):
+                return
 
-    def _gather(self, *, block: bool) -> tuple[list[_Posted], bool]:
-        """What is to be made next, and whether that is the last."""
+    def _next_batch(self) -> tuple[list[_Posted], bool]:
+        """What is to be made next, and whether that is as much as is made at once."""
         batch, self._again = self._again, []
         size = 0
-        trimming = self._ground.bound.trimming
-        with contextlib.suppress(Empty):
-            while len(batch) < _AT_ONCE and size < _BYTES_AT_ONCE:
-                wait = block and not batch and not trimming
-                posted = self._queue.get() if wait else self._queue.get_nowait()
-                if posted is None:
-                    return batch, True
-                batch.append(posted)
-                size += posted.weight
-        if not batch and trimming:
-            batch.append(_Posted(Abandon([])))
+        queue = self._queue
+        while queue:
+            posted = queue.popleft()
+            batch.append(posted)
+            size += posted[2]
+            if len(batch) >= _AT_ONCE or size >= _BYTES_AT_ONCE:
+                return batch, True
         return batch, False
 
     def _commit(self, batch: list[_Posted]) -> None:
         batch = [*self._owed, *batch]
         self._owed = []
         try:
-            results = self._transact([posted.change for posted in batch])
-            self._unchecked += sum(posted.weight for posted in batch)
+            results = self._transact([posted[0] for posted in batch])
+            self._unchecked += sum([posted[2] for posted in batch])
         except Exception as error:
             self._ground.bound.trimming = False
             self._tell(self._on_fault, error)
             results = self._lessen(batch)
-        finished: list[tuple[_Posted, bool]] = []
-        for posted, result in zip(batch, results, strict=True):
-            if result is None:
-                self._again.append(posted)
-            else:
-                finished.append((posted, result))
-        self._tell(self._finish, (finished, self._after))
+        self._again += [posted for posted, result in zip(batch, results, strict=True) if result is None]
+        self._tell(self._finish, (batch, results, self._after))
 
     def _lessen(self, batch: list[_Posted]) -> list[bool | None]:
         """Where not all can be done, what makes less may: a full disk must not keep what was invalidated."""
         results: list[bool | None] = [False] * len(batch)
-        lessening = [at for at, posted in enumerate(batch) if isinstance(posted.change, LESSENING)]
+        lessening = [at for at, posted in enumerate(batch) if isinstance(posted[0], LESSENING)]
         if not lessening:
             return results
         try:
-            made = self._transact([batch[at].change for at in lessening])
+            made = self._transact([batch[at][0] for at in lessening])
         except Exception:
             # Their callers are told now; the changes themselves are tried again with whatever comes next.
-            self._owed = [_Posted(batch[at].change) for at in lessening]
+            self._owed = [(batch[at][0], None, 0) for at in lessening]
             return results
         for at, result in zip(lessening, made, strict=True):
             results[at] = result
@@ -203,7 +221,7 @@ class Writer:
                 raise
         if transaction.doomed:
             self._delete_files(transaction.doomed)
-            self._again.append(_Posted(Abandon(transaction.doomed)))
+            self._again.append((Abandon(transaction.doomed), None, 0))
         self._after = transaction.totals
         return transaction.results
 
@@ -232,15 +250,17 @@ class Writer:
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(callback, value)
 
-    def _finish(self, report: tuple[list[tuple[_Posted, bool]], Totals]) -> None:
-        finished, self.totals = report
-        for posted, result in finished:
-            self._waiting -= posted.weight
-            if isinstance(posted.change, Put):
+    def _finish(self, report: tuple[list[_Posted], list[bool | None], Totals]) -> None:
+        batch, results, self.totals = report
+        for (change, done, weight), result in zip(batch, results, strict=True):
+            if result is None:
+                continue
+            self.waiting -= weight
+            if isinstance(change, Put):
                 self.entries_waiting -= 1
-                self.bytes_waiting -= posted.change.size
-            if posted.done is not None:
-                posted.done(result)
+                self.bytes_waiting -= change.size
+            if done is not None:
+                done(result)
         self._progress.set()
         self._progress = asyncio.Event()
 
@@ -259,8 +279,8 @@ class _Announced:
         self._current: list[Shelf] = []
 
     def __enter__(self) -> None:
-        slots = self._board.slots
-        self._flux = {place: self._board.in_flux(place) for place in self._places}
+        slots, in_flux = self._board.slots, self._board.in_flux
+        self._flux = {place: in_flux(place) for place in self._places}
         self._current = [shelf for shelf in self._shelves if shelf.stamp == slots[shelf.place]]
         for shelf in self._current:
             shelf.own = self._flux[shelf.place]
@@ -279,14 +299,3 @@ class _Announced:
             slots[place] = value
         for shelf in self._current:
             shelf.own = NEVER
-
-
-def _weight(change: Change) -> int:
-    """Bytes that a change takes while it waits."""
-    match change:
-        case Put(body=bytes() as body):
-            return len(body) + len(change.head) + _CHANGE_OVERHEAD
-        case Freshen() | Put():
-            return len(change.head) + _CHANGE_OVERHEAD
-        case _:
-            return _CHANGE_OVERHEAD

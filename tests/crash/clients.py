@@ -1,0 +1,249 @@
+"""Clients that never stop asking, each on a connection to whichever proxy runs; some leave in the middle."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+
+from crash.contents import PATHS, etag_of, size_of
+from crash.ledger import Ledger, Reply
+from crash.victim import Victim
+
+_PATIENCE_S = 30.0
+_PIECE = 64 * 1024
+
+type OnPiece = Callable[[str, Reply, int | None], None]
+
+
+class Gate:
+    """Where clients wait while the proxy is to be left alone."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.open.set()
+        self.busy = 0
+
+
+class Connection:
+    """One connection, opened when it is needed."""
+
+    def __init__(self, victim: Victim) -> None:
+        self._victim = victim
+        self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream[1].transport.abort()
+            self._stream = None
+
+    async def ask(
+        self,
+        method: str,
+        url: str,
+        fields: dict[str, str],
+        *,
+        leave_after: int | None = None,
+        on_piece: Callable[[Reply, int | None], None] = lambda reply, length: None,
+    ) -> Reply:
+        """One request, and what came of its response. `on_piece` is told of each piece, with the length if known."""
+        reply = Reply()
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._victim.up.wait()
+                if self._stream is None:
+                    self._stream = await asyncio.open_connection(*self._victim.address, limit=2**20)
+                reader, writer = self._stream
+                lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+                host = url.split("/")[2]
+                writer.write(f"{method} {url} HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n".encode())
+                await self._read(reader, method, reply, leave_after, on_piece)
+        except (OSError, asyncio.IncompleteReadError):
+            self.close()
+        if not reply.complete or reply.fields.get("connection", "") == "close":
+            self.close()
+        return reply
+
+    async def _read(
+        self,
+        reader: asyncio.StreamReader,
+        method: str,
+        reply: Reply,
+        leave_after: int | None,
+        on_piece: Callable[[Reply, int | None], None],
+    ) -> None:
+        block = await reader.readuntil(b"\r\n\r\n")
+        line, *lines = block[:-4].decode("latin-1").split("\r\n")
+        reply.fields = {name.lower(): value.strip() for name, _, value in (text.partition(":") for text in lines)}
+        reply.status = int(line.split(" ")[1])
+        if method == "HEAD" or reply.status == 304:
+            reply.complete = True
+            return
+        length = reply.fields.get("content-length")
+        pieces: list[bytes] = []
+        try:
+            if length is not None:
+                await self._read_counted(reader, reply, pieces, int(length), leave_after, on_piece)
+            else:
+                assert reply.fields.get("transfer-encoding") == "chunked", reply
+                await self._read_chunked(reader, reply, pieces, on_piece)
+        finally:
+            reply.body = b"".join(pieces)
+
+    async def _read_counted(
+        self,
+        reader: asyncio.StreamReader,
+        reply: Reply,
+        pieces: list[bytes],
+        length: int,
+        leave_after: int | None,
+        on_piece: Callable[[Reply, int | None], None],
+    ) -> None:
+        left = length
+        while left:
+            piece = await reader.read(min(left, _PIECE))
+            if not piece:
+                return
+            pieces.append(piece)
+            left -= len(piece)
+            on_piece(reply, left)
+            if leave_after is not None and length - left >= leave_after:
+                return
+        reply.complete = True
+
+    async def _read_chunked(
+        self,
+        reader: asyncio.StreamReader,
+        reply: Reply,
+        pieces: list[bytes],
+        on_piece: Callable[[Reply, int | None], None],
+    ) -> None:
+        while size := int((await reader.readuntil(b"\r\n"))[:-2], 16):
+            pieces.append(await reader.readexactly(size))
+            await reader.readexactly(2)
+            on_piece(reply, None)
+        await reader.readexactly(2)
+        reply.complete = True
+
+
+class Reader:
+    """Asks for what the origin has, in all ways there are, and changes it now and then."""
+
+    def __init__(
+        self,
+        url: str,
+        victim: Victim,
+        ledger: Ledger,
+        gate: Gate,
+        dice: random.Random,
+        on_piece: OnPiece,
+        *,
+        overlap: bool,
+    ) -> None:
+        """With `overlap` a path is changed while it is asked for."""
+        self._url = url
+        self._connection = Connection(victim)
+        self._ledger = ledger
+        self._gate = gate
+        self._dice = dice
+        self._on_piece = on_piece
+        self._overlap = overlap
+        self._seen: dict[str, str] = {}
+
+    async def run(self) -> None:
+        with contextlib.closing(self._connection):
+            while True:
+                await self._gate.open.wait()
+                self._gate.busy += 1
+                try:
+                    await self._turn()
+                finally:
+                    self._gate.busy -= 1
+                await asyncio.sleep(0)
+
+    async def _turn(self) -> None:
+        path, ledger = self._path(), self._ledger
+        if path in ledger.changing:
+            return
+        may_change = self._overlap or (_is_changed(path) and not ledger.under_way[path])
+        if may_change and self._dice.random() < 0.1:
+            if not self._overlap:
+                ledger.changing.add(path)
+            try:
+                await self._change(path)
+            finally:
+                ledger.changing.discard(path)
+            return
+        ledger.under_way[path] += 1
+        try:
+            await self._read(path)
+        finally:
+            ledger.under_way[path] -= 1
+
+    async def _read(self, path: str) -> None:
+        fields = self._fields(path)
+        method = "HEAD" if self._dice.random() < 0.04 else "GET"
+        asked = self._ledger.ask(method, path, fields)
+        leaves = (self._overlap or not _is_changed(path)) and self._dice.random() < 0.12
+        reply = await self._connection.ask(
+            method,
+            self._url + path,
+            fields,
+            leave_after=self._dice.randrange(1, size_of(path, 0) + 2) if leaves else None,
+            on_piece=lambda reply, left: self._on_piece(path, reply, left),
+        )
+        self._ledger.judge(asked, reply)
+        if etag := reply.fields.get("etag"):
+            self._seen[path] = etag
+
+    async def _change(self, path: str) -> None:
+        reply = await self._connection.ask("POST", self._url + path, {"Content-Length": "0"})
+        if reply.complete and reply.status == 200:
+            self._ledger.changed(path, int(reply.body))
+            self._ledger.counts["changes"] += 1
+            self._on_piece(path, reply, -1)
+
+    def _path(self) -> str:
+        """Some paths are asked for often, most seldom."""
+        paths = PATHS[self._dice.choices("smrl", (50, 22, 14, 14))[0]]
+        return paths[int(len(paths) * self._dice.random() ** 2)]
+
+    def _fields(self, path: str) -> dict[str, str]:
+        roll = self._dice.random()
+        etag = self._seen.get(path, etag_of(path, 0))
+        if roll < 0.12:
+            first = self._dice.randrange(size_of(path, 0) + 1)
+            last = first + self._dice.randrange(size_of(path, 0) + 1)
+            ranges = (f"bytes={first}-{last}", f"bytes={first}-", f"bytes=-{last + 1}", f"bytes=0-{first}")
+            fields = {"range": self._dice.choice(ranges)}
+            return fields | ({"if-range": etag} if self._dice.random() < 0.3 else {})
+        if roll < 0.16:
+            return {"if-none-match": etag}
+        return {"cache-control": "no-cache"} if roll < 0.18 else {}
+
+
+def _is_changed(path: str) -> bool:
+    """Whether this is one of those that are changed, without overlap; what is left half read is another one."""
+    return int(path.split("/")[2]) % 2 == 0
+
+
+class Presser:
+    """Asks a limited origin for one thing after another."""
+
+    def __init__(self, url: str, waits_ms: tuple[int, int], victim: Victim, gate: Gate, dice: random.Random) -> None:
+        self._url = url
+        self._waits_ms = waits_ms
+        self._connection = Connection(victim)
+        self._gate = gate
+        self._dice = dice
+
+    async def run(self) -> None:
+        with contextlib.closing(self._connection):
+            while True:
+                await self._gate.open.wait()
+                self._gate.busy += 1
+                try:
+                    wait_ms = self._dice.randint(*self._waits_ms)
+                    await self._connection.ask("GET", f"{self._url}/{wait_ms}/{self._dice.random()}", {})
+                finally:
+                    self._gate.busy -= 1
+                await asyncio.sleep(0)
