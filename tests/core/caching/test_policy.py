@@ -172,7 +172,7 @@ def test_a_range_of_what_is_not_fresh_is_forwarded_and_its_answer_not_stored(ent
 
     assert isinstance(found, Forward)
     assert found.request == asked
-    assert (found.reason, found.candidates) == (Reason.RANGE, [])
+    assert (found.reason, found.candidates) == (Reason.RANGE, entries)
     outcome = judged(found, response(FRESH, status=206))
     assert isinstance(outcome, PassOn)
     assert outcome.reason is Reason.NOT_UNDERSTOOD

@@ -148,3 +148,39 @@ def test_a_cache_switched_on_meanwhile_does_not_store_what_was_asked_without_it(
     plan = look_up(request(), [], CacheOptions(enabled=False), NOW)
 
     assert isinstance(judged(plan, response(FRESH)), PassOn)
+
+
+@pytest.mark.parametrize(("asked", "status"), [('If-Match: "x"', 412), ("Range: bytes=99-", 416)])
+def test_an_answer_to_one_requests_condition_or_range_is_for_nobody_else(asked, status):
+    plan = look_up(request(headers=asked), [], OPTIONS, NOW)
+
+    assert isinstance(judged(plan, response(f'{date()}\n{FRESH}\nETag: "a"', status=status)), PassOn)
+
+
+@pytest.mark.parametrize("asked", ["Range: bytes=0-1", 'If-Match: "a"', f"If-Unmodified-Since: {date()[6:]}"])
+def test_a_whole_response_takes_the_place_of_the_one_that_could_not_be_used(asked):
+    old = stored(f'{date()}\nCache-Control: no-cache\nETag: "a"', "old")
+    plan = look_up(request(headers=asked), [old], OPTIONS, NOW)
+    outcome = judged(plan, response(f'{date()}\nCache-Control: no-cache\nETag: "a"'))
+
+    assert isinstance(outcome, Store)
+    assert outcome.remove == ["old"]
+
+
+def test_a_part_does_not_take_the_place_of_a_whole_response():
+    old = stored(f'{date()}\nCache-Control: no-cache\nETag: "a"', "old")
+    plan = look_up(request(headers="Range: bytes=0-1"), [old], OPTIONS, NOW)
+    part = response(f'{date()}\n{FRESH}\nETag: "a"\nContent-Range: bytes 0-1/10', status=206)
+
+    outcome = judged(plan, part)
+    assert isinstance(outcome, Store)
+    assert outcome.remove == []
+
+
+def test_rfc9111_4_of_two_responses_of_the_same_age_the_later_one_is_used():
+    earlier, later = stored(f"{date()}\n{FRESH}", "earlier"), stored(f"{date()}\n{FRESH}", "later", at=NOW + 0.5)
+
+    for entries in ([earlier, later], [later, earlier]):
+        found = look_up(request(), entries, OPTIONS, NOW + 0.9)
+        assert isinstance(found, Hit)
+        assert found.entry.id == "later"

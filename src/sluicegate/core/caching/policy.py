@@ -64,9 +64,9 @@ def look_up(request: RequestHead, entries: Sequence[StoredEntry], options: Cache
     if not entries and request.method in _CACHED_METHODS and not _says_more(request):
         return Forward(request, Reason.URI_MISS)
     wanted = requested(request)
-    if (bypass := _bypass(request)) is not None:
-        return _refuse() if "only-if-cached" in wanted else _forward_past(request, entries, bypass)
     variants = [entry for entry in entries if not facts_of(entry, options).varies or vary.matches(request, entry)]
+    if (bypass := _bypass(request)) is not None:
+        return _refuse() if "only-if-cached" in wanted else _forward_past(request, entries, variants, bypass)
     views = [_view(entry, wanted, options, now) for entry in variants if facts_of(entry, options).part is None]
     if usable := [view for view in views if view.usable]:
         return _hit(request, min(usable, key=_age).entry, options, now)
@@ -76,7 +76,7 @@ def look_up(request: RequestHead, entries: Sequence[StoredEntry], options: Cache
     if "only-if-cached" in wanted:
         return _refuse()
     if get(request.fields, b"range") is not None:
-        return Forward(request, Reason.RANGE, parts)
+        return Forward(request, Reason.RANGE, variants)
     if views:
         return _validate(request, views, wanted, options, now)
     if parts:
@@ -117,7 +117,7 @@ def judge(
             received = StoredEntry("", request, response, request_time, response_time)
             return _validated([asked.shown[position] for position in verdict.update], received, options, removed)
     if request.method == "GET" and (reason is None or response.status in _SUCCESS):
-        removed = [entry.id for entry in plan.candidates]
+        removed = [entry.id for entry in plan.candidates if _takes_the_place(response, entry, options)]
     if reason is not None:
         return PassOn(head, reason, removed)
     entry = StoredEntry(
@@ -167,9 +167,21 @@ def _bypass(request: RequestHead) -> Reason | None:
     return None
 
 
-def _forward_past(request: RequestHead, entries: Sequence[StoredEntry], reason: Reason) -> Forward:
-    """Send on what nothing stored can answer; an unsafe request may invalidate every entry (RFC 9111 §4.4)."""
-    return Forward(request, reason, [] if request.method in SAFE_METHODS else list(entries))
+def _forward_past(
+    request: RequestHead, entries: Sequence[StoredEntry], variants: Sequence[StoredEntry], reason: Reason
+) -> Forward:
+    """Send on what nothing stored can answer.
+
+    What comes takes the place of the variants; an unsafe request may invalidate every entry (RFC 9111 §4.4).
+    """
+    if request.method not in SAFE_METHODS:
+        return Forward(request, reason, list(entries))
+    return Forward(request, reason, list(variants) if request.method == "GET" else [])
+
+
+def _takes_the_place(response: ResponseHead, entry: StoredEntry, options: CacheOptions) -> bool:
+    """Whether a new response makes a stored one superfluous: a part does so only for other parts."""
+    return response.status != HTTPStatus.PARTIAL_CONTENT or facts_of(entry, options).part is not None
 
 
 def _refuse() -> Refuse:
@@ -196,8 +208,9 @@ def _view(entry: StoredEntry, wanted: Directives, options: CacheOptions, now: fl
     return hishel_machine.View(entry, facts.age(now), max(0, usable), must_ask)
 
 
-def _age(view: hishel_machine.View) -> int:
-    return view.age
+def _age(view: hishel_machine.View) -> tuple[int, float]:
+    """The most recent one is the one to use (RFC 9111 §4); ages are whole seconds."""
+    return view.age, -view.entry.response_time
 
 
 def _why_not(entry: StoredEntry, wanted: Directives, options: CacheOptions, now: float) -> Reason:

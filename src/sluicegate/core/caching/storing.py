@@ -12,7 +12,9 @@ _UNDERSTOOD = freshness.HEURISTICALLY_CACHEABLE | {302, 303, 307, 400, 401, 403,
 """Final statuses whose caching requirements we keep, as `must-understand` asks (§5.2.2.3)."""
 
 _FIRST_FINAL = 200
-_PARTIAL_CONTENT, _NOT_MODIFIED = 206, 304
+_PARTIAL_CONTENT = 206
+_ABOUT_THE_REQUEST = frozenset({304, 412, 416})
+"""Answers to the conditions or the range of one request; anybody else would get them for nothing (RFC 9110 §13, §14)."""
 
 
 def obeyed_control(response: ResponseHead, options: CacheOptions) -> Control:
@@ -50,7 +52,7 @@ def refusal(
 
 def _understood(request: RequestHead, response: ResponseHead, directives: Directives) -> bool:
     """Whether we know what the status asks of a cache, as far as it must be known."""
-    if response.status == _NOT_MODIFIED or response.status < _FIRST_FINAL:
+    if response.status in _ABOUT_THE_REQUEST or response.status < _FIRST_FINAL:
         return False
     if response.status == _PARTIAL_CONTENT and not partial.may_be_stored(request, response):
         return False

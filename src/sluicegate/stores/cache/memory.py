@@ -1,8 +1,8 @@
 """The cache in this process's memory: bounded in bytes, the least recently used goes first, gone with the process."""
 
-import uuid
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from itertools import count
 
 from sluicegate.core.caching.decisions import Span
 from sluicegate.core.caching.entry import StoredEntry
@@ -15,6 +15,7 @@ _AT_HAND = 1024 * 1024
 """Bodies up to here are kept in one piece, so that they can be answered with at once."""
 _OBJECT_OVERHEAD = 1024
 """What an entry costs beside its bytes: Python objects, indexes (rounded up)."""
+_FIELD_OVERHEAD = 128
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +39,7 @@ class MemoryCacheStore:
         self._held: OrderedDict[str, _Held] = OrderedDict()
         self._by_key: dict[str, list[_Held]] = {}
         self._used = 0
+        self._numbers = count(1)
         self._closed = False
 
     def recall(self, key: str) -> list[StoredEntry]:
@@ -66,7 +68,7 @@ class MemoryCacheStore:
     def begin(self, key: str, entry: StoredEntry, length: int | None) -> EntryWriter | None:
         if self._closed or not self._fits(length or 0):
             return None
-        return _MemoryWriter(self, key, replace(entry, id=uuid.uuid4().hex))
+        return _MemoryWriter(self, key, entry)
 
     async def freshen(self, entry: StoredEntry) -> None:
         held = self._held.get(entry.id)
@@ -99,7 +101,8 @@ class MemoryCacheStore:
         if self._closed or not self._fits(written):
             return False
         self._used += size
-        self._evict()
+        if self._used > self._max_size:
+            self._evict()
         if self._used <= self._max_size:
             return True
         self._used -= size
@@ -110,11 +113,20 @@ class MemoryCacheStore:
         if not self._closed:
             self._used -= size
 
-    def publish(self, key: str, entry: StoredEntry, body: Pieces, size: int) -> None:
-        """Make a complete entry visible; its `size` bytes are reserved already."""
-        at_hand = body.whole() if len(body) <= _AT_HAND else None
-        held = self._held[entry.id] = _Held(key, entry, body, at_hand, size)
-        self._by_key.setdefault(key, []).append(held)
+    def publish(self, key: str, entry: StoredEntry, body: Pieces, size: int) -> StoredEntry:
+        """Make an entry visible, whose body is complete, and whose `size` bytes are reserved already; the entry as stored."""
+        length = len(body)
+        stored = StoredEntry(
+            str(next(self._numbers)), entry.request, entry.response, entry.request_time, entry.response_time, length
+        )
+        at_hand = body.whole() if length <= _AT_HAND else None
+        held = self._held[stored.id] = _Held(key, stored, body, at_hand, size)
+        siblings = self._by_key.get(key)
+        if siblings is None:
+            self._by_key[key] = [held]
+        else:
+            siblings.append(held)
+        return stored
 
     def _fits(self, length: int) -> bool:
         return length <= self._max_size and (self._max_entry_size is None or length <= self._max_entry_size)
@@ -137,6 +149,8 @@ class MemoryCacheStore:
 class _MemoryWriter:
     """`ports.EntryWriter`; `_body` is None once the storing is over."""
 
+    __slots__ = ("_body", "_committed", "_entry", "_key", "_reserved", "_store")
+
     def __init__(self, store: MemoryCacheStore, key: str, entry: StoredEntry) -> None:
         self._store = store
         self._key = key
@@ -146,13 +160,15 @@ class _MemoryWriter:
         self._committed = False
 
     async def write(self, piece: bytes) -> bool:
-        if self._body is None or self._committed:
+        body = self._body
+        if body is None or self._committed:
             return False
-        if not self._store.take(len(piece), len(self._body) + len(piece)):
+        size = len(piece)
+        if not self._store.take(size, len(body) + size):
             self._drop()
             return False
-        self._reserved += len(piece)
-        self._body.append(piece)
+        self._reserved += size
+        body.append(piece)
         return True
 
     async def read(self, start: int) -> bytes:
@@ -167,8 +183,7 @@ class _MemoryWriter:
         if not self._store.take(head, len(self._body)):
             self._drop()
             return None
-        entry = replace(self._entry, body_length=len(self._body))
-        self._store.publish(self._key, entry, self._body, self._reserved + head)
+        entry = self._store.publish(self._key, self._entry, self._body, self._reserved + head)
         self._reserved = 0
         self._committed = True
         return entry
@@ -177,12 +192,17 @@ class _MemoryWriter:
         self._drop()
 
     def _drop(self) -> None:
-        self._store.give_back(self._reserved)
-        self._reserved = 0
+        if self._reserved:
+            self._store.give_back(self._reserved)
+            self._reserved = 0
         self._body = None
 
 
 def head_size(key: str, entry: StoredEntry) -> int:
     """What an entry takes in memory without its body, in bytes, rather too much than too little."""
-    fields = [*entry.request.fields, *entry.response.fields]
-    return _OBJECT_OVERHEAD + len(key) + sum(len(name) + len(value) + 128 for name, value in fields)
+    size = _OBJECT_OVERHEAD + len(key)
+    for name, value in entry.request.fields:
+        size += len(name) + len(value) + _FIELD_OVERHEAD
+    for name, value in entry.response.fields:
+        size += len(name) + len(value) + _FIELD_OVERHEAD
+    return size

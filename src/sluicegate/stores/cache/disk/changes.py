@@ -23,7 +23,6 @@ _ROW_OVERHEAD = 512
 _FILE_BLOCK = 4096
 _ROWS = 32
 """Rows in one statement at most."""
-_PAGE = 4096
 _VACUUM_PAGES = 512
 _FREE_SHARE = 32
 _COLUMNS = "id, key, crc, mark, head, request_time, response_time, revision, length, filed, size, used"
@@ -405,7 +404,7 @@ class Transaction:
         if not self._foreign and not self._ground.bound.trimming:
             return
         free = self._db.execute("PRAGMA freelist_count").fetchone()[0]
-        if free * _PAGE > self._ground.bound.max_size // _FREE_SHARE:
+        if free * self._db.execute("PRAGMA page_size").fetchone()[0] > self._ground.bound.max_size // _FREE_SHARE:
             self._db.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
 
     def _changed(self, crc: int, shelf: Shelf | None) -> None:

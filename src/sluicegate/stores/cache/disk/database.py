@@ -15,6 +15,8 @@ BOARD_NAME = "cache-1.board"
 _COMPANIONS = ("", "-wal", "-shm")
 _BUSY_TIMEOUT_S = 2.0
 _CACHE_KIB = 8 * 1024
+_PAGE = 8192
+"""Bytes in a page of a new database: fewer pages for small bodies than with SQLite's own 4096."""
 _WAL_LIMIT = 16 * 1024 * 1024
 _STATEMENTS = 64
 
@@ -34,6 +36,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
     )
     try:
+        db.execute(f"PRAGMA page_size = {_PAGE}")
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
