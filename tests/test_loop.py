@@ -1,11 +1,10 @@
 import asyncio
-import gc
 import os
 import signal
 
 import uvloop
 
-from sluicegate.loop import handle_signals, rest_collector, run
+from sluicegate.loop import handle_signals, run
 
 
 def test_the_loop_is_uvloop_and_the_result_comes_back():
@@ -26,14 +25,3 @@ def test_signals_stop_and_reload():
         return seen
 
     assert run(received()) == ["stop", "reload", "stop"]
-
-
-def test_what_the_start_made_is_left_out_of_collections():
-    threshold = gc.get_threshold()
-    try:
-        rest_collector()
-        assert gc.get_freeze_count() > 0
-        assert gc.get_threshold()[0] > threshold[0]
-    finally:
-        gc.unfreeze()
-        gc.set_threshold(*threshold)

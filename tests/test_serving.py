@@ -3,6 +3,7 @@ import socket
 
 import pytest
 
+from sluicegate import serving as serving_module
 from sluicegate.config.load import load_settings
 from sluicegate.proxy.listener import listen_on
 from sluicegate.serving import Serving
@@ -53,3 +54,23 @@ async def test_draining_waits_for_what_is_under_way_until_it_is_cut_short(enviro
         assert serving.connections == 0
         writer.close()
         await serving.runtime.close()
+
+
+async def test_what_closed_connections_have_left_is_collected_once_it_is_worth_it(environ, monkeypatch):
+    swept = asyncio.Event()
+    monkeypatch.setattr(serving_module, "_SWEEP_EVERY_S", 0.01)
+    monkeypatch.setattr(serving_module.collector, "WORTH_A_PAUSE", 3)
+    monkeypatch.setattr(serving_module.collector, "sweep", swept.set)
+    serving = Serving(load_settings(environ=environ))
+    listening = listen_on("127.0.0.1", 0)
+    address = listening.getsockname()
+    await serving.start(listening)
+    for _ in range(3):
+        assert not swept.is_set()
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b"nonsense\r\n\r\n")
+        await reader.read()
+        writer.close()
+    await asyncio.wait_for(swept.wait(), 10)
+    await serving.disconnect()
+    await serving.runtime.close()

@@ -1,7 +1,6 @@
-"""How each of our processes runs: its event loop, its signals, its garbage collection."""
+"""How each of our processes runs: its event loop and its signals."""
 
 import asyncio
-import gc
 import signal
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -23,13 +22,3 @@ def handle_signals(stop: Callable[[], None], reload: Callable[[], None]) -> None
     loop.add_signal_handler(signal.SIGTERM, stop)
     loop.add_signal_handler(signal.SIGINT, stop)
     loop.add_signal_handler(signal.SIGHUP, reload)
-
-
-def rest_collector() -> None:
-    """Leave what the start has made out of garbage collection, and collect less often than Python would.
-
-    A request leaves no circles behind, a connection does; at this threshold a collection takes a few milliseconds.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)

@@ -4,10 +4,13 @@ import asyncio
 import contextlib
 import socket
 
+from sluicegate import collector
 from sluicegate.assemble import Runtime
 from sluicegate.config.load import Loaded
 from sluicegate.proxy.server import ProxyServer
 from sluicegate.tasks import spawn
+
+_SWEEP_EVERY_S = 10.0
 
 
 class Serving:
@@ -17,6 +20,7 @@ class Serving:
         """Open the stores. Must be called with a running event loop. Raises StartError, ConfigError."""
         self.runtime = Runtime(loaded)
         self._cut_short = asyncio.Event()
+        self._sweeping: asyncio.Task[None] | None = None
         self._proxy = ProxyServer(
             self.runtime.addon, confdir=self.runtime.authority.confdir, upstream_roots=self.runtime.upstream_roots
         )
@@ -34,6 +38,7 @@ class Serving:
     async def start(self, listening: socket.socket) -> None:
         """Accept clients."""
         await self._proxy.start(listening)
+        self._sweeping = spawn(self._sweep(), name="collector")
 
     def stop_accepting(self) -> None:
         """Close the listening socket; what is under way goes on."""
@@ -53,10 +58,22 @@ class Serving:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
+    async def _sweep(self) -> None:
+        """Collect what closed connections have left, when that is worth a pause."""
+        swept = 0
+        while True:
+            await self.runtime.clock.sleep(_SWEEP_EVERY_S)
+            closed = self._proxy.closed - swept
+            if closed >= (collector.WORTH_ANY_PAUSE if self.under_way else collector.WORTH_A_PAUSE):
+                collector.sweep()
+                swept += closed
+
     def cut_short(self) -> None:
         """Do not wait for requests under way, now or later."""
         self._cut_short.set()
 
     async def disconnect(self) -> None:
         """Cut every connection. `runtime` is still there, and to be closed next."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         await self._proxy.close()

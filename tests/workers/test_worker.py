@@ -12,7 +12,7 @@ from sluicegate.workers.messages import Accepting, AskReport, Configure, Configu
 @pytest.fixture
 async def begin(listening, monkeypatch):
     """A worker in this process, on a socket of its own."""
-    monkeypatch.setattr(worker, "rest_collector", lambda: None)
+    monkeypatch.setattr(worker.collector, "rest", lambda: None)
     ours, theirs = socket.socketpair()
     channel = await Channel.over(ours)
     yield channel, asyncio.get_running_loop().create_task(worker.work(theirs, listening.dup()))

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sluicegate import collector
 from sluicegate.cli.options import collect, proxy_options
 from sluicegate.config.load import Loaded
-from sluicegate.loop import handle_signals, rest_collector, run
+from sluicegate.loop import handle_signals, run
 from sluicegate.tasks import spawn
 from sluicegate.workers.count import worker_count
 
@@ -53,7 +54,7 @@ async def _serve(loaded: Loaded, load: Callable[[], Loaded], ready_fd: int | Non
     try:
         handle_signals(service.stop, service.reload)
         await service.start()
-        rest_collector()
+        collector.rest()
         if ready_fd is not None:
             _report(ready_fd, service.listen, service.admin, str(service.authority))
             spawn(_end_with_parent(ready_fd, service.stop), name="parent watch")

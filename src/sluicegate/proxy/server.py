@@ -88,6 +88,8 @@ class ProxyServer:
         self._proxyserver = proxyserver.Proxyserver()
         self._master: Master | None = None
         self._listeners: Listeners = {}
+        self.closed = 0
+        """Connections that were closed since the start."""
         self._listener: asyncio.Server | None = None
 
     async def start(self, listening: socket.socket) -> None:
@@ -105,8 +107,11 @@ class ProxyServer:
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         handler = ConnectionHandler(self._addon, self._listeners, self._master, reader, writer, ctx.options, MODE)
-        with self._proxyserver.register_connection(handler.client.id, handler):
-            await handler.handle_client()
+        try:
+            with self._proxyserver.register_connection(handler.client.id, handler):
+                await handler.handle_client()
+        finally:
+            self.closed += 1
 
     def stop_accepting(self) -> None:
         """Close the listening socket; what is connected goes on."""

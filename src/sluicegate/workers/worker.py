@@ -9,9 +9,10 @@ import signal
 import socket
 import sys
 
+from sluicegate import collector
 from sluicegate.config.load import Loaded
 from sluicegate.errors import SluicegateError
-from sluicegate.loop import rest_collector, run
+from sluicegate.loop import run
 from sluicegate.serving import Serving
 from sluicegate.tasks import spawn
 from sluicegate.workers.channel import Channel
@@ -42,7 +43,7 @@ class Worker:
     async def run(self, listening: socket.socket) -> None:
         """Accept clients, and return when they are all served."""
         await self._serving.start(listening)
-        rest_collector()
+        collector.rest()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop.set)
         self._channel.send(Accepting())
         obeying = spawn(self._obey(), name="orders")
