@@ -68,7 +68,7 @@ class Hits:
         if not isinstance(prepared, _Prepared) or prepared.facts.options is not self._options:
             prepared = entry.prepared = _prepare(entry, facts_of(entry, self._options))
         facts = prepared.facts
-        if facts.varies or facts.part is not None:
+        if facts.varies or facts.partial:
             return self._looked_up(request, entries, now)
         age = facts.age(now)
         ttl = facts.lifetime - age

@@ -78,6 +78,24 @@ def test_what_a_stored_part_cannot_answer_is_forwarded_as_it_is(headers):
     assert found.request.fields == request(headers=headers).fields
 
 
+def test_a_part_whose_body_has_another_length_than_it_says_answers_nothing_and_is_replaced():
+    wrong = replace(part(), body_length=5)
+    ranged = look_up(request(headers="Range: bytes=3-4"), [wrong], OPTIONS, NOW)
+    whole = look_up(request(), [wrong], OPTIONS, NOW)
+
+    for found in (ranged, whole):
+        assert isinstance(found, Forward)
+        assert (found.completes, found.candidates) == (None, [wrong])
+
+
+def test_a_part_without_a_validator_answers_ranges_and_is_never_completed():
+    unknown = part("Content-Range: bytes 0-3/10\nContent-Length: 4")
+    asked = request(headers="Range: bytes=2-3")
+
+    assert isinstance(look_up(asked, [unknown], OPTIONS, NOW), Hit)
+    assert look_up(request(), [unknown], OPTIONS, NOW).completes is None
+
+
 def test_a_stale_part_answers_nothing():
     found = look_up(request(headers="Range: bytes=3-4"), [part()], OPTIONS, NOW + 60)
 

@@ -6,7 +6,7 @@ from sluicegate.core.caching import freshness, vary
 from sluicegate.core.caching.control import Control, control_of
 from sluicegate.core.caching.decisions import CacheOptions
 from sluicegate.core.caching.entry import StoredEntry
-from sluicegate.core.caching.partial import Part, part_of
+from sluicegate.core.caching.partial import PARTIAL_CONTENT, Part, stored_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,10 @@ class Facts:
     """The origin wants to be asked each time (RFC 9111 §5.2.2.4)."""
     forbids_stale: bool
     varies: bool
+    partial: bool
+    """It is not the whole."""
     part: Part | None
-    """Which bytes it has of how many, if it is not the whole."""
+    """Which bytes it has of how many, if it is not the whole and that is certain."""
     arrived: float
     """Unix seconds."""
     initial_age: float
@@ -50,7 +52,8 @@ def facts_of(entry: StoredEntry, options: CacheOptions) -> Facts:
         must_ask=control.directives.unqualified("no-cache"),
         forbids_stale=freshness.forbids_stale(control, shared=options.shared),
         varies=bool(vary.varied_names(entry.response)),
-        part=part_of(entry.response),
+        partial=entry.response.status == PARTIAL_CONTENT,
+        part=stored_part(entry),
         arrived=entry.response_time,
         initial_age=freshness.initial_age(entry),
     )

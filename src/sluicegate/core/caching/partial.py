@@ -11,7 +11,7 @@ from sluicegate.core.caching.headers import freshened
 from sluicegate.core.http import RequestHead, ResponseHead, get, get_all, without
 
 _CONTENT_RANGE = re.compile(rb"bytes +(\d{1,18})-(\d{1,18})/(\d{1,18})[ \t]*\Z", re.IGNORECASE)
-_PARTIAL_CONTENT = 206
+PARTIAL_CONTENT = 206
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Part:
 
 def part_of(response: ResponseHead) -> Part | None:
     """The part that a response is; None for a whole one, for several parts, and where its length is not told."""
-    if response.status != _PARTIAL_CONTENT:
+    if response.status != PARTIAL_CONTENT:
         return None
     told = get_all(response.fields, b"content-range")
     match = _CONTENT_RANGE.match(told[0]) if len(told) == 1 else None
@@ -34,10 +34,16 @@ def part_of(response: ResponseHead) -> Part | None:
     return Part(Span(first, last + 1), total) if first <= last < total else None
 
 
+def stored_part(entry: StoredEntry) -> Part | None:
+    """The part that an entry is, if its body is as long as the part is said to be."""
+    part = part_of(entry.response)
+    return part if part is not None and entry.body_length == part.span.end - part.span.start else None
+
+
 def may_be_stored(request: RequestHead, response: ResponseHead) -> bool:
-    """Whether a 206 is worth keeping: one part, asked for, that can be told from a part of another version."""
+    """Whether a 206 is one part of known place and length, and asked for."""
     part = part_of(response)
-    if part is None or get(request.fields, b"range") is None or strong_validator(response) is None:
+    if part is None or get(request.fields, b"range") is None:
         return False
     length = get(response.fields, b"content-length")
     return length is None or length == b"%d" % (part.span.end - part.span.start)

@@ -67,10 +67,10 @@ def look_up(request: RequestHead, entries: Sequence[StoredEntry], options: Cache
     variants = [entry for entry in entries if not facts_of(entry, options).varies or vary.matches(request, entry)]
     if (bypass := _bypass(request)) is not None:
         return _refuse() if "only-if-cached" in wanted else _forward_past(request, entries, variants, bypass)
-    views = [_view(entry, wanted, options, now) for entry in variants if facts_of(entry, options).part is None]
+    views = [_view(entry, wanted, options, now) for entry in variants if not facts_of(entry, options).partial]
     if usable := [view for view in views if view.usable]:
         return _hit(request, min(usable, key=_age).entry, options, now)
-    parts = [entry for entry in variants if facts_of(entry, options).part is not None]
+    parts = [entry for entry in variants if facts_of(entry, options).partial]
     if (found := _hit_in(parts, request, wanted, options, now)) is not None:
         return found
     if "only-if-cached" in wanted:
@@ -181,7 +181,7 @@ def _forward_past(
 
 def _takes_the_place(response: ResponseHead, entry: StoredEntry, options: CacheOptions) -> bool:
     """Whether a new response makes a stored one superfluous: a part does so only for other parts."""
-    return response.status != HTTPStatus.PARTIAL_CONTENT or facts_of(entry, options).part is not None
+    return response.status != HTTPStatus.PARTIAL_CONTENT or facts_of(entry, options).partial
 
 
 def _refuse() -> Refuse:
