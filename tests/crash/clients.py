@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from crash.contents import PATHS, etag_of, size_of
 from crash.ledger import Ledger, Reply
@@ -12,11 +12,18 @@ from crash.victim import Victim
 _PATIENCE_S = 30.0
 _PIECE = 64 * 1024
 
-type OnPiece = Callable[[str, Reply, int | None], None]
+type OnPiece = Callable[[Reply, int | None], bool]
+"""Told after each piece of a body how many bytes are to come, if that is known; False: leave."""
+type Watch = Callable[[str, Reply, int | None], None]
+"""Told of each piece of a path's body likewise; -1: a change was answered."""
+
+
+def _read_on(_reply: Reply, _left: int | None) -> bool:
+    return True
 
 
 class Gate:
-    """Where clients wait while the proxy is to be left alone."""
+    """Where those who use the cache wait while it is to be left alone."""
 
     def __init__(self) -> None:
         self.open = asyncio.Event()
@@ -36,16 +43,8 @@ class Connection:
             self._stream[1].transport.abort()
             self._stream = None
 
-    async def ask(
-        self,
-        method: str,
-        url: str,
-        fields: dict[str, str],
-        *,
-        leave_after: int | None = None,
-        on_piece: Callable[[Reply, int | None], None] = lambda reply, length: None,
-    ) -> Reply:
-        """One request, and what came of its response. `on_piece` is told of each piece, with the length if known."""
+    async def ask(self, method: str, url: str, fields: dict[str, str], on_piece: OnPiece = _read_on) -> Reply:
+        """One request, and what came of its response."""
         reply = Reply()
         try:
             async with asyncio.timeout(_PATIENCE_S):
@@ -56,73 +55,48 @@ class Connection:
                 lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
                 host = url.split("/")[2]
                 writer.write(f"{method} {url} HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n".encode())
-                await self._read(reader, method, reply, leave_after, on_piece)
+                await _receive(reader, method, reply, on_piece)
         except (OSError, asyncio.IncompleteReadError):
             self.close()
         if not reply.complete or reply.fields.get("connection", "") == "close":
             self.close()
         return reply
 
-    async def _read(
-        self,
-        reader: asyncio.StreamReader,
-        method: str,
-        reply: Reply,
-        leave_after: int | None,
-        on_piece: Callable[[Reply, int | None], None],
-    ) -> None:
-        block = await reader.readuntil(b"\r\n\r\n")
-        line, *lines = block[:-4].decode("latin-1").split("\r\n")
-        reply.fields = {name.lower(): value.strip() for name, _, value in (text.partition(":") for text in lines)}
-        reply.status = int(line.split(" ")[1])
-        if method == "HEAD" or reply.status == 304:
-            reply.complete = True
-            return
-        length = reply.fields.get("content-length")
-        pieces: list[bytes] = []
-        try:
-            if length is not None:
-                await self._read_counted(reader, reply, pieces, int(length), leave_after, on_piece)
-            else:
-                assert reply.fields.get("transfer-encoding") == "chunked", reply
-                await self._read_chunked(reader, reply, pieces, on_piece)
-        finally:
-            reply.body = b"".join(pieces)
 
-    async def _read_counted(
-        self,
-        reader: asyncio.StreamReader,
-        reply: Reply,
-        pieces: list[bytes],
-        length: int,
-        leave_after: int | None,
-        on_piece: Callable[[Reply, int | None], None],
-    ) -> None:
-        left = length
+async def _receive(reader: asyncio.StreamReader, method: str, reply: Reply, on_piece: OnPiece) -> None:
+    block = await reader.readuntil(b"\r\n\r\n")
+    line, *lines = block[:-4].decode("latin-1").split("\r\n")
+    reply.fields = {name.lower(): value.strip() for name, _, value in (text.partition(":") for text in lines)}
+    reply.status = int(line.split(" ")[1])
+    body: list[bytes] = []
+    try:
+        async for piece, left in _pieces(reader, method, reply):
+            body.append(piece)
+            if not on_piece(reply, left):
+                return
+        reply.complete = True
+    finally:
+        reply.body = b"".join(body)
+
+
+async def _pieces(reader: asyncio.StreamReader, method: str, reply: Reply) -> AsyncIterator[tuple[bytes, int | None]]:
+    """The body, and how much is to come after each piece. Raises OSError, IncompleteReadError."""
+    if method == "HEAD" or reply.status == 304:
+        return
+    length = reply.fields.get("content-length")
+    if length is not None:
+        left = int(length)
         while left:
-            piece = await reader.read(min(left, _PIECE))
-            if not piece:
-                return
-            pieces.append(piece)
+            if not (piece := await reader.read(min(left, _PIECE))):
+                raise ConnectionError
             left -= len(piece)
-            on_piece(reply, left)
-            if leave_after is not None and length - left >= leave_after:
-                return
-        reply.complete = True
-
-    async def _read_chunked(
-        self,
-        reader: asyncio.StreamReader,
-        reply: Reply,
-        pieces: list[bytes],
-        on_piece: Callable[[Reply, int | None], None],
-    ) -> None:
-        while size := int((await reader.readuntil(b"\r\n"))[:-2], 16):
-            pieces.append(await reader.readexactly(size))
-            await reader.readexactly(2)
-            on_piece(reply, None)
+            yield piece, left
+        return
+    assert reply.fields.get("transfer-encoding") == "chunked", reply
+    while size := int((await reader.readuntil(b"\r\n"))[:-2], 16):
+        yield await reader.readexactly(size), None
         await reader.readexactly(2)
-        reply.complete = True
+    await reader.readexactly(2)
 
 
 class Reader:
@@ -131,21 +105,21 @@ class Reader:
     def __init__(
         self,
         url: str,
-        victim: Victim,
+        connection: Connection,
         ledger: Ledger,
         gate: Gate,
-        dice: random.Random,
-        on_piece: OnPiece,
         *,
+        dice: random.Random,
+        watch: Watch,
         overlap: bool,
     ) -> None:
         """With `overlap` a path is changed while it is asked for."""
         self._url = url
-        self._connection = Connection(victim)
+        self._connection = connection
         self._ledger = ledger
         self._gate = gate
         self._dice = dice
-        self._on_piece = on_piece
+        self._watch = watch
         self._overlap = overlap
         self._seen: dict[str, str] = {}
 
@@ -184,13 +158,16 @@ class Reader:
         method = "HEAD" if self._dice.random() < 0.04 else "GET"
         asked = self._ledger.ask(method, path, fields)
         leaves = (self._overlap or not _is_changed(path)) and self._dice.random() < 0.12
-        reply = await self._connection.ask(
-            method,
-            self._url + path,
-            fields,
-            leave_after=self._dice.randrange(1, size_of(path, 0) + 2) if leaves else None,
-            on_piece=lambda reply, left: self._on_piece(path, reply, left),
-        )
+        enough = self._dice.randrange(1, size_of(path, 0) + 2) if leaves else None
+        came = 0
+
+        def on_piece(reply: Reply, left: int | None) -> bool:
+            nonlocal came
+            self._watch(path, reply, left)
+            came += _PIECE
+            return enough is None or came < enough
+
+        reply = await self._connection.ask(method, self._url + path, fields, on_piece)
         self._ledger.judge(asked, reply)
         if etag := reply.fields.get("etag"):
             self._seen[path] = etag
@@ -200,7 +177,7 @@ class Reader:
         if reply.complete and reply.status == 200:
             self._ledger.changed(path, int(reply.body))
             self._ledger.counts["changes"] += 1
-            self._on_piece(path, reply, -1)
+            self._watch(path, reply, -1)
 
     def _path(self) -> str:
         """Some paths are asked for often, most seldom."""
@@ -229,21 +206,15 @@ def _is_changed(path: str) -> bool:
 class Presser:
     """Asks a limited origin for one thing after another."""
 
-    def __init__(self, url: str, waits_ms: tuple[int, int], victim: Victim, gate: Gate, dice: random.Random) -> None:
+    def __init__(self, url: str, connection: Connection, *, dice: random.Random, waits_ms: tuple[int, int]) -> None:
         self._url = url
         self._waits_ms = waits_ms
-        self._connection = Connection(victim)
-        self._gate = gate
+        self._connection = connection
         self._dice = dice
 
     async def run(self) -> None:
         with contextlib.closing(self._connection):
             while True:
-                await self._gate.open.wait()
-                self._gate.busy += 1
-                try:
-                    wait_ms = self._dice.randint(*self._waits_ms)
-                    await self._connection.ask("GET", f"{self._url}/{wait_ms}/{self._dice.random()}", {})
-                finally:
-                    self._gate.busy -= 1
+                wait_ms = self._dice.randint(*self._waits_ms)
+                await self._connection.ask("GET", f"{self._url}/{wait_ms}/{self._dice.random()}", {})
                 await asyncio.sleep(0)

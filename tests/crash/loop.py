@@ -13,16 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from crash import origin as origin_script
-from crash.clients import Gate, Presser, Reader
-from crash.leftovers import disk_use, problems
+from crash.clients import Connection, Gate, Presser, Reader
 from crash.ledger import Ledger, Reply, longest_pause, most_at_once, windows_exceeded
+from crash.leftovers import disk_use, problems
 from crash.victim import Victim, until
 from support.windows import JITTER_S
 
 MIB = 1024 * 1024
 MAX_SIZE = 24 * MIB
-SLACK = 8 * MIB
-RATES = [(50, 1.0), (150, 5.0)]
+SLACK = 10 * MIB
+"""Besides the entries: the database's log (4 MiB and a batch), directories, and what is free inside the database."""
+RATES = [(20, 1.0), (30, 6.0)]
+"""The second is longer than a restart, so who forgets what was sent before exceeds it."""
 SLOTS = 4
 _CONTENT, _RATED, _SLOTTED = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 _SECTIONS: dict[str, Any] = {
@@ -107,19 +109,18 @@ class World:
 
     @contextlib.asynccontextmanager
     async def _pressure(self, urls: dict[str, str], clients: int) -> AsyncIterator[None]:
-        victim, gate = self._victim, self._gate
+        def common() -> tuple[Connection, random.Random]:
+            return Connection(self._victim), random.Random(self._dice.random())
 
-        def dice() -> random.Random:
-            return random.Random(self._dice.random())
-
-        runs = [
-            *(
-                Reader(urls[_CONTENT], victim, self._ledger, gate, dice(), self._on_piece, overlap=self._overlap)
-                for _ in range(clients)
-            ),
-            *(Presser(urls[_RATED], (0, 0), victim, gate, dice()) for _ in range(6)),
-            *(Presser(urls[_SLOTTED], (100, 200), victim, gate, dice()) for _ in range(2 * SLOTS)),
-        ]
+        runs: list[Reader | Presser] = []
+        for _ in range(clients):
+            connection, dice = common()
+            told = {"dice": dice, "watch": self._on_piece, "overlap": self._overlap}
+            runs.append(Reader(urls[_CONTENT], connection, self._ledger, self._gate, **told))
+        for host, count, waits_ms in ((_RATED, 6, (0, 0)), (_SLOTTED, 2 * SLOTS, (100, 200))):
+            for _ in range(count):
+                connection, dice = common()
+                runs.append(Presser(urls[host], connection, dice=dice, waits_ms=waits_ms))
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(run.run()) for run in runs]
             yield
@@ -129,7 +130,9 @@ class World:
     async def _round(self, number: int) -> None:
         victim = self._victim
         moment = MOMENTS[number % len(MOMENTS)]
-        whom = ("all",) if victim.workers == 1 else ("worker 0", "worker 1", "all", "worker 0", "worker 1", "supervisor")
+        whom = (
+            ("all",) if victim.workers == 1 else ("worker 0", "worker 1", "all", "worker 0", "worker 1", "supervisor")
+        )
         target = whom[number % len(whom)]
         before = victim.worker_pids()
         self._strike = {

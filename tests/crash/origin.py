@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from crash.contents import body_of, etag_of, is_chunked  # noqa: E402 - a script in a package of the tests' path
+from crash.contents import body_of, etag_of, is_chunked
 
 _SO_TIMESTAMPNS = 35
 _PIECE = 64 * 1024
@@ -49,7 +49,9 @@ class Content:
         if method == "POST":
             self._versions[path] += 1
             told = b"%d" % self._versions[path]
-            writer.write(b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n%b" % (len(told), told))
+            writer.write(
+                b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: %d\r\n\r\n%b" % (len(told), told)
+            )
             return
         version = self._versions[path]
         body, etag = body_of(path, version), etag_of(path, version)

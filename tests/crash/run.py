@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from crash.loop import MIB, Report, World  # noqa: E402 - a script in a package of the tests' path
+from crash.loop import MIB, Report, World
 
 
 def main() -> int:
@@ -58,7 +58,9 @@ def _print(report: Report) -> None:
     print(f"  starts: median {early:.2f} s in the first half, {late:.2f} s in the second, longest {starts[-1]:.2f} s")
     print(f"  disk: at most {report.most_disk / MIB:.1f} MiB under load, {report.most_settled / MIB:.1f} MiB at rest")
     print(f"    most: {report.most_disk_shares}")
-    print(f"  limits: {report.limited} requests, {report.most_at_once} at once, longest pause {report.longest_pause_s:.1f} s")
+    print(
+        f"  limits: {report.limited} requests, {report.most_at_once} at once, longest pause {report.longest_pause_s:.1f} s"
+    )
     print(f"  {len(report.violations)} violations")
     for violation in report.violations[:20]:
         print(f"    {violation[:600]}")

@@ -42,7 +42,9 @@ class Channel[Outgoing, Incoming]:
         return message
 
     async def flush(self) -> None:
-        """Wait until the system has all that was sent."""
+        """Wait until the system has all that was sent; not at all when the other process is gone."""
+        if self._writer.is_closing():
+            return
         self._writer.transport.set_write_buffer_limits(high=0)
         with contextlib.suppress(OSError):
             await self._writer.drain()
