@@ -7,7 +7,7 @@ UV := $(BIN)/uv
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint format bench bench-profile conformance clean
+.PHONY: help install serve test lint format bench bench-profile conformance crash clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench-profile: $(VENV)/.dev ## Show which functions the time of a hit and of a m
 conformance: $(VENV)/.dev ## Run the public HTTP cache test-suite and print its figures
 	@scripts/test-programs node npm
 	@$(BIN)/python tests/conformance/run_suite.py $(ARGS)
+
+crash: $(VENV)/.dev ## Kill the proxy again and again while it writes, and check what it serves (ARGS="--rounds 300")
+	@$(BIN)/python tests/crash/run.py $(ARGS)
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

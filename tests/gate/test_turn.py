@@ -183,3 +183,55 @@ async def test_a_turn_tells_its_limit_and_key(kit):
     assert turn.limit.name == "default"
     assert turn.key == "example.org"
     turn.leave()
+
+
+async def test_a_request_that_leaves_late_counts_from_then_on(kit):
+    made = kit(limit("1/second"))
+    turn = await made.gate.enter(Ask("late", "a"))
+    await turn.permit()
+    await made.clock.advance(0.5)
+    turn.sent()
+    turn.leave()
+    other = await made.gate.enter(Ask("next", "a"))
+    waiting = asyncio.get_running_loop().create_task(other.permit())
+    await made.clock.advance(0.9)
+    assert not waiting.done()
+    await made.clock.advance(0.2)
+
+    assert await waiting
+    other.leave()
+
+
+async def test_a_late_request_is_recorded_even_if_the_store_is_busy_at_first(kit):
+    made = kit(limit("1/second"))
+    turn = await made.gate.enter(Ask("late", "a"))
+    await turn.permit()
+    await made.clock.advance(0.5)
+    put_off, failures = made.store.postpone, [PermitStoreBusy("busy"), PermitStoreBusy("busy")]
+    recorded = []
+
+    def busy(key, rate, at, sent):
+        if failures:
+            raise failures.pop()
+        recorded.append((at, sent))
+        put_off(key, rate, at, sent)
+
+    made.store.postpone = busy
+    turn.sent()
+    assert recorded == []
+    sent = made.clock.now()
+    await made.clock.advance(0.1)
+    turn.leave()
+
+    assert [when for _, when in recorded] == [sent]
+
+
+async def test_a_request_that_leaves_at_once_is_not_recorded_twice(kit):
+    made = kit(limit("1/second"))
+    turn = await made.gate.enter(Ask("prompt", "a"))
+    await turn.permit()
+    made.store.postpone = None
+    turn.sent()
+    await made.clock.advance(0.5)
+    turn.sent()
+    turn.leave()

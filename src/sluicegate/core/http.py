@@ -1,6 +1,6 @@
 """The nouns of HTTP as plain data: URLs, header lists, heads of messages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 type Field = tuple[bytes, bytes]
@@ -27,6 +27,7 @@ _HARMLESS_OPTIONS = HOP_BY_HOP | {b"close"}
 """Connection options that name no field, or one that goes no further anyway."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+_NONE: list[bytes] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,47 @@ class RequestHead:
 
 @dataclass(slots=True)
 class ResponseHead:
-    """A response without its body."""
+    """A response without its body. Its `fields` are not changed once it is made: other fields are another head."""
 
     status: int
     reason: bytes
     fields: FieldList = field(default_factory=list)
+    _index: dict[bytes, list[bytes]] | None = field(default=None, init=False, repr=False, compare=False)
+
+    def get_all(self, name: bytes) -> list[bytes]:
+        """The values of all lines of a field, in order; not to be changed. `name` in lower case."""
+        return (self._index or self._indexed()).get(name, _NONE)
+
+    def get(self, name: bytes) -> bytes | None:
+        """A field's combined value, lines joined by a comma (RFC 9110 §5.3), or None. `name` in lower case."""
+        values = self.get_all(name)
+        return b", ".join(values) if values else None
+
+    def end_to_end(self, drop: frozenset[bytes] = frozenset(), add: Sequence[Field] = ()) -> "ResponseHead":
+        """The head with the fields that travel on (RFC 9110 §7.6.1), but for `drop` (lower case), and after them `add`."""
+        index = self._index or self._indexed()
+        gone = {name for name in index if name in HOP_BY_HOP or name in drop}
+        if not (gone or add):
+            return self
+        for name in CONNECTION_FIELDS & gone:
+            gone.update(option for value in index[name] for option in _members(value))
+        kept = [item for item in self.fields if item[0].lower() not in gone] if gone else self.fields
+        return ResponseHead(self.status, self.reason, [*kept, *add])
+
+    def anew(self) -> "ResponseHead":
+        """The same without what was noted for `get_all`: for a head that is kept long."""
+        return ResponseHead(self.status, self.reason, self.fields)
+
+    def _indexed(self) -> dict[bytes, list[bytes]]:
+        """The values of each field by its name in lower case: made once, for there are many questions."""
+        self._index = index = {}
+        for name, value in self.fields:
+            lower = name.lower()
+            if lower in index:
+                index[lower].append(value)
+            else:
+                index[lower] = [value]
+        return index
 
 
 def get_all(fields: FieldList, name: bytes) -> list[bytes]:

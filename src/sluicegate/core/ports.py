@@ -45,6 +45,9 @@ class UpstreamResponse(Protocol):
     def body(self) -> BodyReader:
         """The rest."""
 
+    def whole(self) -> bytes | None:
+        """All of the body, if it has come already; `body` is then at its end. None, and nothing is read, if not."""
+
 
 class UpstreamConnection(Protocol):
     """An open connection to an origin, TLS done, reserved for one exchange."""
@@ -57,11 +60,17 @@ class UpstreamConnection(Protocol):
     def usable(self) -> bool:
         """False once the origin has closed it or sent bytes nobody asked for."""
 
-    async def exchange(self, request: RequestHead, body: BodyReader | None, on_interim: OnInterim) -> UpstreamResponse:
+    async def exchange(
+        self,
+        request: RequestHead,
+        body: BodyReader | None,
+        on_interim: OnInterim,
+        on_sent: Callable[[], None] | None = None,
+    ) -> UpstreamResponse:
         """Send the request and wait for the final response's head.
 
         The head is written before the first suspension point, so a permit taken right before this call is counted
-        when it is sent. `request.fields` are end-to-end fields; framing (Content-Length or chunked) and Connection
+        when it is sent; `on_sent` is called at once after that. `request.fields` are end-to-end fields; framing (Content-Length or chunked) and Connection
         are added here from `body` (`length` None means chunked). The body is sent while the response is awaited;
         the response may come before the body is through. Raises UpstreamError; `ResponseCutShort.untouched` is
         True when not one byte of a response came.

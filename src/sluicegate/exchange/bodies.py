@@ -1,6 +1,7 @@
 """Small bodies and wrappers around bodies, all keeping `ports.BodyReader`'s promise: the whole or an error."""
 
 from collections.abc import Callable
+from types import EllipsisType
 
 from sluicegate.core.http import FieldList
 from sluicegate.core.ports import BodyReader
@@ -9,9 +10,14 @@ from sluicegate.core.ports import BodyReader
 class BytesBody:
     """A body that is already there."""
 
-    def __init__(self, data: bytes = b"") -> None:
-        self.length: int | None = len(data)
-        self.trailers: FieldList = []
+    __slots__ = ("_data", "length", "trailers")
+
+    def __init__(
+        self, data: bytes = b"", *, length: int | None | EllipsisType = ..., trailers: FieldList | None = None
+    ) -> None:
+        """`length` is None where the framing did not tell it, and left out where it is simply that of the data."""
+        self.length: int | None = len(data) if length is ... else length
+        self.trailers: FieldList = [] if trailers is None else trailers
         self._data = data
 
     @property

@@ -6,7 +6,7 @@ from functools import partial
 
 from sluicegate.clock import Clock
 from sluicegate.core.events import UpstreamAnswered, UpstreamFailed
-from sluicegate.core.http import RequestHead, ResponseHead, end_to_end, get_all
+from sluicegate.core.http import RequestHead, ResponseHead
 from sluicegate.core.loops import via_line
 from sluicegate.core.ports import (
     BodyReader,
@@ -17,7 +17,7 @@ from sluicegate.core.ports import (
     UpstreamResponse,
 )
 from sluicegate.errors import ResponseCutShort, UpstreamError
-from sluicegate.exchange.bodies import ReleasingBody
+from sluicegate.exchange.bodies import BytesBody, ReleasingBody
 from sluicegate.exchange.call import Call, Identity
 from sluicegate.gate.gate import Ask, Gate, Turn
 
@@ -45,7 +45,7 @@ class Forwarder:
         self._pool = pool
         self._clock = clock
         self._events = events
-        self._via = via_line(identity.pseudonym)
+        self._through = [via_line(identity.pseudonym)]
 
     async def send(self, call: Call, request: RequestHead, on_interim: OnInterim) -> Received:
         """Send `request` (end-to-end fields) for `call`, wait for the response's head.
@@ -56,7 +56,7 @@ class Forwarder:
         turn = await self._gate.enter(Ask(call.request_id, request.origin.host, call.user or call.client))
         try:
             call.limit_key = turn.key
-            outgoing = request.with_fields([*request.fields, self._via])
+            outgoing = request.with_fields([*request.fields, *self._through])
             response, request_time = await self._exchange(call, outgoing, turn, on_interim)
         except UpstreamError as error:
             turn.leave()
@@ -68,7 +68,7 @@ class Forwarder:
         finally:
             call.wait_s += turn.waited_s
         now = self._clock.wall()
-        return Received(self._cleaned(response.head, now), ReleasingBody(response.body, turn.leave), request_time, now)
+        return Received(self._cleaned(response.head, now), _body(response, turn), request_time, now)
 
     async def _exchange(
         self, call: Call, request: RequestHead, turn: Turn, on_interim: OnInterim
@@ -77,7 +77,7 @@ class Forwarder:
         while True:
             sent, request_time = self._clock.now(), self._clock.wall()
             try:
-                response = await connection.exchange(request, call.body, on_interim)
+                response = await connection.exchange(request, call.body, on_interim, turn.sent)
             except ResponseCutShort as error:
                 if not (error.untouched and connection.reused and _repeatable(call, request)):
                     raise
@@ -104,11 +104,18 @@ class Forwarder:
             connection.release()
 
     def _cleaned(self, head: ResponseHead, now: float) -> ResponseHead:
-        fields = end_to_end(head.fields)
-        fields.append(self._via)
-        if not get_all(fields, b"date"):
-            fields.append((b"Date", formatdate(now, usegmt=True).encode()))
-        return ResponseHead(head.status, head.reason, fields)
+        if head.get_all(b"date"):
+            return head.end_to_end(add=self._through)
+        return head.end_to_end(add=[*self._through, (b"Date", formatdate(now, usegmt=True).encode())])
+
+
+def _body(response: UpstreamResponse, turn: Turn) -> BodyReader:
+    """The body, which holds the turn; one that has come already has nothing to hold it for."""
+    whole = response.whole()
+    if whole is None:
+        return ReleasingBody(response.body, turn.leave)
+    turn.leave()
+    return BytesBody(whole, length=response.body.length, trailers=response.body.trailers)
 
 
 def _died(connection: UpstreamConnection) -> bool:

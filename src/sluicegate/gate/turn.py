@@ -1,6 +1,7 @@
 """A request's way through the gate: past the door, into a slot, through the line for a permit, and out."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,9 +16,13 @@ from sluicegate.gate import refusals
 from sluicegate.gate.host import Host
 from sluicegate.gate.slots import Place, Slots, Waiting
 from sluicegate.gate.timers import Timers
+from sluicegate.tasks import spawn
 
 BUSY_RETRY_S = 0.002
 FAILED_RETRY_S = 0.1
+LATE_S = 0.001
+"""How late a request may leave after its permit without that being recorded; the windows are longer by more than that."""
+_POSTPONE_TRIES = 500
 STORE_PATIENCE_S = 3.0
 """How long a store may fail before waiting requests are refused."""
 HINT_S = 1.0
@@ -56,7 +61,18 @@ class Turn:
     `permit` may be called more than once: each call is one more request sent. A turn whose `permit` raised has left.
     """
 
-    __slots__ = ("_ask", "_desk", "_entered", "_permitted", "_roused", "_wake", "host", "place", "waited_s")
+    __slots__ = (
+        "_ask",
+        "_desk",
+        "_entered",
+        "_permitted",
+        "_recorded_at",
+        "_roused",
+        "_wake",
+        "host",
+        "place",
+        "waited_s",
+    )
 
     def __init__(self, ask: Ask, host: Host[Waiting], desk: Desk) -> None:
         self.host = host
@@ -67,6 +83,7 @@ class Turn:
         self._desk = desk
         self._entered = desk.clock.now()
         self._permitted = False
+        self._recorded_at = math.inf
         self._roused = False
         self._wake: asyncio.Future[None] | None = None
         host.present += 1
@@ -136,6 +153,31 @@ class Turn:
         )
         return True
 
+    def sent(self) -> None:
+        """The request has just been written. A permit counts from then on, if something held the process up meanwhile."""
+        at, self._recorded_at = self._recorded_at, math.inf
+        if at == math.inf:
+            return
+        now = self._desk.clock.now()
+        if now - at > LATE_S and not self._postpone(at, now):
+            spawn(self._keep_postponing(at, now), name="late request")
+
+    def _postpone(self, at: float, sent: float) -> bool:
+        """Correct the record; False while another process holds it."""
+        try:
+            self._desk.store.postpone(self.key, self.limit, at, sent)
+        except PermitStoreBusy:
+            return False
+        except PermitStoreError:
+            pass  # whoever wants the next permit is told of it
+        return True
+
+    async def _keep_postponing(self, at: float, sent: float) -> None:
+        for _ in range(_POSTPONE_TRIES):
+            await self._desk.clock.sleep(BUSY_RETRY_S)
+            if self._postpone(at, sent):
+                return
+
     def leave(self) -> None:
         """Give back what is held and let the next one in; idempotent."""
         if self.place is Place.GONE:
@@ -179,6 +221,7 @@ class Turn:
                 verdict = await self._take(queued=queued or len(self.host.line) > 1)
                 now = self._desk.clock.now()
                 if verdict.admitted:
+                    self._recorded_at = verdict.at
                     self._note_free(verdict.free, now)
                     return True
                 self.host.free = 0

@@ -4,21 +4,6 @@ from sluicegate.core.http import FieldList, ResponseHead, connection_options
 
 # Statuses are written as the RFC writes them.
 _SWITCHING_PROTOCOLS, _NO_CONTENT, _NOT_MODIFIED = 101, 204, 304
-_LENGTH_SIZE, _CODING_SIZE = len(b"content-length"), len(b"transfer-encoding")
-
-
-def framing_fields(fields: FieldList) -> tuple[bytes | None, list[bytes]]:
-    """The value of Content-Length, if there is one (llhttp refuses a second), and those of Transfer-Encoding."""
-    length: bytes | None = None
-    codings: list[bytes] = []
-    for name, value in fields:
-        # By their length alone nearly all names are told apart, without a copy in lower case.
-        size = len(name)
-        if size == _LENGTH_SIZE and name.lower() == b"content-length":
-            length = value
-        elif size == _CODING_SIZE and name.lower() == b"transfer-encoding":
-            codings.append(value)
-    return length, codings
 
 
 def section_size(fields: FieldList) -> int:

@@ -4,6 +4,7 @@ An exchange has two halves, the request going out and the response coming in, wh
 goes back to the pool when both have ended well, and is closed as soon as one of them cannot.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 from sluicegate.core.http import RequestHead
@@ -53,8 +54,16 @@ class Lease:
             self._released = True
             self._home.checkin(self._wire)
 
-    async def exchange(self, request: RequestHead, body: BodyReader | None, on_interim: OnInterim) -> Response:
+    async def exchange(
+        self,
+        request: RequestHead,
+        body: BodyReader | None,
+        on_interim: OnInterim,
+        on_sent: Callable[[], None] | None = None,
+    ) -> Response:
         incoming = self._send(request, body)
+        if on_sent is not None:
+            on_sent()
         try:
             head = await incoming.final_head(on_interim, wait=self._patience)
             if head.status == _PROXY_AUTHENTICATION_REQUIRED and self._parent is not None:

@@ -14,9 +14,9 @@ from typing import Protocol
 import httptools
 
 from sluicegate.core.http import FieldList, ResponseHead
-from sluicegate.core.ports import BodyReader, OnInterim
+from sluicegate.core.ports import OnInterim
 from sluicegate.errors import ResponseCutShort, ResponseMalformed
-from sluicegate.upstream.framing import bodyless, framing_fault, framing_fields, persistent, section_size
+from sluicegate.upstream.framing import bodyless, framing_fault, persistent, section_size
 
 MAX_HEAD = 256 * 1024
 """Bytes of header sections before the final response's body, 1xx included."""
@@ -50,7 +50,11 @@ class Response:
     """A final response whose body is still to be read; see `ports.UpstreamResponse`."""
 
     head: ResponseHead
-    body: BodyReader
+    body: "Incoming"
+
+    def whole(self) -> bytes | None:
+        """The body, where it has come with the head."""
+        return self.body.rest()
 
 
 class Incoming:
@@ -145,14 +149,15 @@ class Incoming:
             if self._error is not None:
                 raise self._error
             await self._wait("the next piece of its response", self._idle_timeout_s)
-        pieces = self._pieces
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        self._size = 0
+        data = self._taken()
         if self._paused:
             self._paused = False
             self._wire.resume_reading()
         return data
+
+    def rest(self) -> bytes | None:
+        """All that is left of the body, if it has come; it is at its end then. None, and nothing is read, if not."""
+        return self._taken() if self._phase is _Phase.COMPLETE else None
 
     async def aclose(self) -> None:
         given_up = ResponseCutShort("The response was given up before its end.")
@@ -222,8 +227,9 @@ class Incoming:
 
     def wake(self) -> None:
         """Make whoever waits look again."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     # What llhttp calls.
 
@@ -301,7 +307,7 @@ class Incoming:
 
     def _begin_body(self, head: ResponseHead, parser: httptools.HttpResponseParser) -> None:
         version = parser.get_http_version()
-        length, codings = framing_fields(head.fields)
+        codings = head.get_all(b"transfer-encoding")
         if fault := framing_fault(head.status, version, codings):
             self.fail(ResponseMalformed(f"The origin's answer cannot be used: {fault}."))
             return
@@ -316,8 +322,8 @@ class Incoming:
             self._keep_alive = persistent(head, version)
             self.length = 0
             self._phase = _Phase.COMPLETE
-        elif length is not None:
-            self.length = self._left = int(length)
+        elif lengths := head.get_all(b"content-length"):
+            self.length = self._left = int(lengths[0])  # llhttp refuses a second
             self._phase = _Phase.COUNTED
         elif codings:
             self._phase = _Phase.CHUNKED
@@ -332,6 +338,11 @@ class Incoming:
         self._append(data)
         if self._left == 0:
             self._phase = _Phase.COMPLETE
+
+    def _taken(self) -> bytes:
+        pieces, self._pieces = self._pieces, []
+        self._size = 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _append(self, data: bytes) -> None:
         self._pieces.append(data)

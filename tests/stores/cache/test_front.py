@@ -1,5 +1,4 @@
 from dataclasses import replace
-from zlib import crc32
 
 import pytest
 
@@ -10,7 +9,6 @@ from support.messages import request, response
 
 KEY = "http://example.com/a"
 OTHER = "http://example.com/other"
-CRC = crc32(KEY.encode())
 
 
 def made(entry_id: str = "7", *, length: int = 1) -> StoredEntry:
@@ -119,7 +117,7 @@ def test_what_is_being_changed_is_not_taken(front, board):
 
 
 def test_a_new_entry_is_there_at_once_and_survives_a_load_that_does_not_have_it(front, board):
-    held = front.add(KEY, CRC, made("1"), b"x", 1, 100)
+    held = front.add(KEY, made("1"), b"x", 1, 100)
     assert front.recall(KEY) == [held.entry]
     change(board, front)
     assert front.recall(KEY) is None
@@ -132,7 +130,7 @@ def test_a_new_entry_is_there_at_once_and_survives_a_load_that_does_not_have_it(
 
 
 def test_an_entry_that_could_not_be_written_is_forgotten(front):
-    held = front.add(KEY, CRC, made("1"), b"x", 1, 100)
+    held = front.add(KEY, made("1"), b"x", 1, 100)
 
     front.settled(held, done=False)
 
@@ -141,7 +139,7 @@ def test_an_entry_that_could_not_be_written_is_forgotten(front):
 
 
 def test_while_this_process_changes_the_slot_itself_the_shelf_stays_current(front, board):
-    held = front.add(KEY, CRC, made("1"), b"x", 1, 100)
+    held = front.add(KEY, made("1"), b"x", 1, 100)
     place = held.shelf.place
     held.shelf.own = board.in_flux(place)
     board.slots[place] = held.shelf.own

@@ -1,4 +1,5 @@
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.stores.cache.front import DEFAULT_MAX_BYTES
 from sluicegate.stores.cache.shelves import Held, Shelves, held_size
 from support.messages import request, response
 
@@ -79,6 +80,32 @@ def test_what_was_taken_down_weighs_nothing():
 
     assert shelves.used == 0
     assert not shelves.by_id
+
+
+def test_ten_thousand_ordinary_small_entries_fit_into_the_memory_that_there_is():
+    fields = "\n".join(f"Field-Name-{number}: a value of ordinary length" for number in range(12))
+    shelves = Shelves(DEFAULT_MAX_BYTES)
+    for number in range(10_000):
+        shelf = shelves.put_up(f"http://example.com/some/path?{number}", number)
+        entry = StoredEntry(str(number), request(), response(fields), 0.0, 0.0, 1024)
+        shelves.begin(shelf, Held(shelf, entry, bytes(1024), 1, 700))
+
+    assert len(shelves.by_key) == 10_000
+
+
+def test_the_first_entry_on_a_shelf_weighs_what_it_does_among_others():
+    shelves = shelves_of(1, max_bytes=10**6, body=b"x" * 1000)
+    before = shelves.used
+    shelf = shelves.put_up("key 1", 1)
+
+    shelves.begin(shelf, held_on(shelf, "1", body=b"x" * 1000))
+
+    assert shelves.used == 2 * before
+    assert shelves.by_id["1"].entry is shelf.entries[0]
+    shelves.weigh(shelf)
+    assert shelves.used == 2 * before
+    shelves.take_down(shelf)
+    assert shelves.used == before
 
 
 def test_the_weight_of_an_entry_leaves_room_for_what_is_hung_on_it():

@@ -172,3 +172,66 @@ def test_no_window_is_exceeded_whatever_arrives_and_whatever_the_wall_clock_does
                 assert beyond - first > rate.window_s
 
     asyncio.run(drive())
+
+
+async def test_a_request_that_left_late_counts_from_when_it_left(store, clock):
+    given = await store.take("a", limit("2/second"), queued=False)
+    await clock.advance(0.3)
+    store.postpone("a", limit("2/second"), given.at, clock.now())
+    assert (await store.take("a", limit("2/second"), queued=False)).admitted
+    await clock.advance(0.8)
+
+    assert await burst(store, "a", limit("2/second")) == 0
+    await clock.advance(0.3)
+    assert await burst(store, "a", limit("2/second")) == 2
+
+
+async def test_what_was_given_meanwhile_is_put_off_too_so_that_the_record_stays_in_order(store, clock):
+    first = await store.take("a", limit("3/second"), queued=False)
+    await clock.advance(0.1)
+    await store.take("a", limit("3/second"), queued=False)
+    await clock.advance(0.1)
+    store.postpone("a", limit("3/second"), first.at, clock.now())
+    await clock.advance(0.95)
+
+    assert await burst(store, "a", limit("3/second")) == 1
+    await clock.advance(0.1)
+    assert await burst(store, "a", limit("3/second")) == 2
+
+
+async def test_an_unknown_key_has_nothing_to_put_off(store, clock):
+    store.postpone("never", limit("3/second"), clock.now() - 1, clock.now())
+
+    assert await burst(store, "never", limit("3/second")) == 3
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@given(
+    steps=st.lists(st.tuples(st.floats(0, 0.4), st.floats(0, 0.15)), min_size=5, max_size=60),
+    count=st.sampled_from([2, 5]),
+)
+@settings(max_examples=40, deadline=None)
+def test_no_window_of_the_requests_as_they_left_is_exceeded_however_late_they_were(
+    kind, steps, count, tmp_path_factory
+):
+    """Each step: time passes, a permit is asked for, and the request leaves so much later, before anybody else asks."""
+    rate = limit(f"{count}/second")
+
+    async def play():
+        clock = ManualClock()
+        directory = tmp_path_factory.mktemp("permits")
+        store = MemoryPermitStore(clock) if kind == "memory" else SqlitePermitStore(directory, clock)
+        left = []
+        for gap_s, late_s in steps:
+            clock._now += gap_s
+            verdict = await store.take("a", rate, queued=False)
+            if verdict.admitted:
+                clock._now += late_s
+                left.append(clock.now())
+                if late_s > 0:
+                    store.postpone("a", rate, verdict.at, clock.now())
+        await store.aclose()
+        return left
+
+    left = asyncio.run(play())
+    assert all(later - earlier >= 1.0 for earlier, later in zip(left, left[count:], strict=False))

@@ -3,7 +3,7 @@
 import re
 from http import HTTPStatus
 
-from sluicegate.core.caching.directives import date_of
+from sluicegate.core.caching.directives import date_in, date_of
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.http import FieldList, RequestHead, ResponseHead, get, get_all, without
 
@@ -20,7 +20,7 @@ _ENTITY_TAG = re.compile(rb'(?:W/)?"[^"]*"|[^\s,]+')
 
 def has_validator(response: ResponseHead) -> bool:
     """Whether the origin can be asked if the response is still good."""
-    return get(response.fields, b"etag") is not None or date_of(response.fields, b"last-modified") is not None
+    return bool(response.get_all(b"etag")) or date_in(response, b"last-modified") is not None
 
 
 def conditional(request: RequestHead, entry: StoredEntry) -> RequestHead:

@@ -7,7 +7,7 @@ from functools import lru_cache
 import http_sf
 
 from sluicegate.core.caching.directives import Directives, directives_of
-from sluicegate.core.http import ResponseHead, get_all
+from sluicegate.core.http import ResponseHead
 
 _DELTA_SECONDS = frozenset({"max-age", "s-maxage", "stale-if-error", "stale-while-revalidate"})
 
@@ -26,9 +26,9 @@ def control_of(response: ResponseHead, targeted: Sequence[bytes]) -> Control:
     A targeted field that counts stands in for both of these (RFC 9213 §2.2).
     """
     for name in targeted:
-        if (lines := get_all(response.fields, name)) and (directives := _targeted_directives(b", ".join(lines))):
+        if (lines := response.get_all(name)) and (directives := _targeted_directives(b", ".join(lines))):
             return Control(directives, heeds_expires=False)
-    return _plain(tuple(get_all(response.fields, b"cache-control")))
+    return _plain(tuple(response.get_all(b"cache-control")))
 
 
 @lru_cache(maxsize=1024)

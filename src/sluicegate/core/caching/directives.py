@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email.utils import formatdate
 from functools import lru_cache
 
-from sluicegate.core.http import FieldList, get_all
+from sluicegate.core.http import FieldList, ResponseHead, get_all
 
 _MEMBER = re.compile(rb'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+', re.DOTALL)
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
@@ -25,6 +25,7 @@ _DATES = tuple(
     )
 )
 _CENTURY_TURN = 70
+_NO_NAMES: frozenset[bytes] = frozenset()
 _LEAP_SECOND = 60
 
 
@@ -50,7 +51,9 @@ class Directives:
 
     def field_names(self, name: str) -> frozenset[bytes]:
         """The field names, in lower case, that its qualified forms list (§5.2.2.4, §5.2.2.7)."""
-        values = self.values.get(name, ())
+        values = self.values.get(name)
+        if not values:
+            return _NO_NAMES
         return frozenset(part.strip().lower() for value in values if value for part in value.split(b",") if part)
 
     def serialised(self) -> str:
@@ -92,6 +95,12 @@ def format_date(unix_s: float) -> bytes:
 def date_of(fields: FieldList, name: bytes) -> int | None:
     """The date in a field's first line as Unix seconds; None when there is none or it is invalid."""
     values = get_all(fields, name)
+    return parse_date(values[0]) if values else None
+
+
+def date_in(response: ResponseHead, name: bytes) -> int | None:
+    """The same of a response."""
+    values = response.get_all(name)
     return parse_date(values[0]) if values else None
 
 

@@ -44,14 +44,15 @@ def facts_of(entry: StoredEntry, options: CacheOptions) -> Facts:
     kept = entry.facts
     if isinstance(kept, Facts) and kept.options is options:
         return kept
-    control = control_of(entry.response, options.targeted)
+    response = entry.response.anew()
+    control = control_of(response, options.targeted)
     facts = Facts(
         options=options,
         control=control,
-        lifetime=freshness.lifetime(entry.response, control, shared=options.shared, response_time=entry.response_time),
+        lifetime=freshness.lifetime(response, control, shared=options.shared, response_time=entry.response_time),
         must_ask=control.directives.unqualified("no-cache"),
         forbids_stale=freshness.forbids_stale(control, shared=options.shared),
-        varies=bool(vary.varied_names(entry.response)),
+        varies=bool(vary.varied_names(response)),
         partial=entry.response.status == PARTIAL_CONTENT,
         part=stored_part(entry),
         arrived=entry.response_time,

@@ -1,9 +1,9 @@
 """How old a stored response is and how long it is fresh (RFC 9111 §4.2)."""
 
 from sluicegate.core.caching.control import Control
-from sluicegate.core.caching.directives import age_of, date_of
+from sluicegate.core.caching.directives import age_of, date_in, date_of
 from sluicegate.core.caching.entry import StoredEntry
-from sluicegate.core.http import ResponseHead, get_all
+from sluicegate.core.http import ResponseHead
 
 HEURISTICALLY_CACHEABLE = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501})
 """Statuses that may be fresh without saying so (RFC 9110 §15.1)."""
@@ -44,15 +44,15 @@ def _explicit_lifetime(response: ResponseHead, control: Control, *, shared: bool
         return s_maxage
     if (max_age := directives.seconds("max-age")) is not None:
         return max_age
-    if not control.heeds_expires or not get_all(response.fields, b"expires"):
+    if not control.heeds_expires or not response.get_all(b"expires"):
         return None
-    expires = date_of(response.fields, b"expires")
+    expires = date_in(response, b"expires")
     return 0 if expires is None else max(0, expires - _generated(response, response_time))
 
 
 def _heuristic_lifetime(response: ResponseHead, response_time: float) -> int:
     """A tenth of how long it had not changed, at most a week (§4.2.2)."""
-    modified = date_of(response.fields, b"last-modified")
+    modified = date_in(response, b"last-modified")
     if modified is None:
         return 0
     unchanged_s = max(0, _generated(response, response_time) - modified)
@@ -60,5 +60,5 @@ def _heuristic_lifetime(response: ResponseHead, response_time: float) -> int:
 
 
 def _generated(response: ResponseHead, response_time: float) -> int:
-    date = date_of(response.fields, b"date")
+    date = date_in(response, b"date")
     return int(response_time) if date is None else date

@@ -2,11 +2,12 @@
 
 from sluicegate.core.caching.control import control_of
 from sluicegate.core.caching.decisions import CacheOptions
-from sluicegate.core.caching.directives import Directives, date_of, format_date
+from sluicegate.core.caching.directives import Directives, date_in, date_of, format_date
 from sluicegate.core.http import FieldList, ResponseHead, end_to_end, without
 
 _NEVER_STORED = frozenset({b"trailer"})
 """Trailers are not stored, so they are not announced either."""
+_DATE = frozenset({b"date"})
 
 _NOT_UPDATED = frozenset({b"content-encoding", b"content-length", b"content-range", b"content-type"})
 """They describe the stored body, which a 304 leaves as it is (§3.2)."""
@@ -19,10 +20,10 @@ def stored_form(
     forbidden = _NEVER_STORED | directives.field_names("no-cache")
     if options.shared:
         forbidden |= directives.field_names("private")
-    fields = end_to_end(response.fields, forbidden)
-    if date_of(fields, b"date") is None:
-        fields = [*without(fields, [b"date"]), (b"Date", format_date(response_time))]
-    return ResponseHead(response.status, response.reason, fields)
+    stored = response.end_to_end(forbidden)
+    if date_in(stored, b"date") is None:
+        stored = stored.end_to_end(_DATE, [(b"Date", format_date(response_time))])
+    return stored.anew()
 
 
 def freshened(

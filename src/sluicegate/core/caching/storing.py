@@ -71,7 +71,7 @@ def _allowed(response: ResponseHead, control: Control, options: CacheOptions) ->
     directives = control.directives
     if any(name in directives for name in ("public", "max-age", "s-maxage" if options.shared else "private")):
         return True
-    return control.heeds_expires and get(response.fields, b"expires") is not None
+    return control.heeds_expires and bool(response.get_all(b"expires"))
 
 
 def _of_use(response: ResponseHead, control: Control, options: CacheOptions, response_time: float) -> bool:

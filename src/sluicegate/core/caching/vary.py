@@ -1,6 +1,7 @@
 """Which variant of a resource a stored response is (RFC 9111 §4.1)."""
 
 import hashlib
+from collections.abc import Sequence
 
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.http import FieldList, RequestHead, ResponseHead, get_all
@@ -12,7 +13,10 @@ _UNORDERED = frozenset({b"accept", b"accept-charset", b"accept-encoding", b"acce
 
 def varied_names(response: ResponseHead) -> list[bytes]:
     """The request fields that the response was selected by, in lower case; `*` among them matches nothing."""
-    lines = get_all(response.fields, b"vary")
+    return _names(response.get_all(b"vary"))
+
+
+def _names(lines: Sequence[bytes]) -> list[bytes]:
     return [name.strip().lower() for line in lines for name in line.split(b",") if name.strip()]
 
 
@@ -30,7 +34,8 @@ def selecting_fields(request: RequestHead, response: ResponseHead) -> FieldList:
 def matches(request: RequestHead, entry: StoredEntry) -> bool:
     """Whether the stored response may be selected for the request."""
     kept = dict(entry.request.fields)
-    return all(name != b"*" and _normalised(request, name) == kept.get(name) for name in varied_names(entry.response))
+    names = _names(get_all(entry.response.fields, b"vary"))
+    return all(name != b"*" and _normalised(request, name) == kept.get(name) for name in names)
 
 
 def _normalised(request: RequestHead, name: bytes) -> bytes | None:

@@ -22,6 +22,13 @@ class PermitStore(Protocol):
         cannot be used. After either, no permit was given.
         """
 
+    def postpone(self, key: str, limit: Limit, at: float, sent: float) -> None:
+        """A request with a permit recorded `at` a time left only at `sent`: what was recorded since counts as of then.
+
+        The process may have been held up between the permit and the sending. Raises as `take` does; nothing has changed
+        then.
+        """
+
     async def predict(self, key: str, limit: Limit, ahead: int) -> float:
         """How long the next one waits when `ahead` others go first (seconds); 0 when not at all. Takes nothing.
 

@@ -61,6 +61,8 @@ class Verdict:
     rate: Rate | None = None
     free: int = 0
     """So many more were free at that moment, at least: a hint, for others may take them."""
+    at: float = math.inf
+    """The time that the permit is recorded with: the request has to leave by then."""
 
     @property
     def admitted(self) -> bool:
@@ -79,6 +81,10 @@ class State:
     """When the newest permit was given."""
     due: float = -math.inf
     """When the next one is planned."""
+
+    def postponed(self, at: float, sent: float) -> "State":
+        """The state after a request whose permit was recorded `at` a time left only at `sent`."""
+        return State(max(self.last, sent), self.due + max(0.0, sent - at))
 
 
 NEVER = State()

@@ -97,8 +97,8 @@ class Front:
         self._touch(shelf)
         return shelf.entries.copy()
 
-    def add(self, key: str, crc: int, entry: StoredEntry, body: bytes, revision: int, head_length: int) -> Held:
-        """Show a new entry, which is on its way to the disk; `crc` is the CRC-32 of its key."""
+    def add(self, key: str, entry: StoredEntry, body: bytes, revision: int, head_length: int) -> Held:
+        """Show a new entry, which is on its way to the disk."""
         shelf = self._by_key.get(key)
         if shelf is not None:
             self._by_key.move_to_end(key)
@@ -106,7 +106,7 @@ class Front:
             self._on_its_way(held)
             self._shelves.arrange(shelf, [*shelf.held, held])
             return held
-        shelf = self._shelves.put_up(key, self._board.place(crc))
+        shelf = self._shelves.put_up(key, self._place(key))
         value = self._slots[shelf.place]
         if value & (OCCUPIED | CHANGING) == 0 and self._board_is_filled():
             shelf.stamp = value

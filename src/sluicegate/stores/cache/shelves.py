@@ -83,9 +83,7 @@ class Shelves:
         body = held.body
         shelf.held = [held]
         shelf.entries = [held.entry]
-        shelf.size = size = (
-            _SHELF_OVERHEAD + len(shelf.key) + held.size + (len(body) if body is not None else 0)
-        )
+        shelf.size = size = _SHELF_OVERHEAD + len(shelf.key) + held.size + (len(body) if body is not None else 0)
         self.by_id[held.entry.id] = held
         self._used += size
         self.make_room()

@@ -32,6 +32,14 @@ class _Log:
             self.times.append(now)
         self._forget(now - self.keep_s)
 
+    def postpone(self, at: float, sent: float) -> None:
+        """Let what was recorded since `at` count as of `sent`."""
+        index = len(self.times)
+        while index > self.start and at <= self.times[index - 1]:
+            index -= 1
+            self.times[index] = max(self.times[index], sent)
+        self.state = self.state.postponed(at, sent)
+
     def _forget(self, before: float) -> None:
         while self.start < len(self.times) and self.times[self.start] < before:
             self.start += 1
@@ -58,11 +66,15 @@ class MemoryPermitStore:
         log = self._logs.get(key) or _Log()
         verdict = decide(made, log.nth, log.state, now)
         if verdict.admitted:
-            verdict = Verdict(free=free(made, log.nth, log.state, now, queued=queued) - 1)
+            verdict = Verdict(free=free(made, log.nth, log.state, now, queued=queued) - 1, at=now)
             log.record(made, now, queued=queued)
             self._logs[key] = log
             self._sweep(now)
         return verdict
+
+    def postpone(self, key: str, limit: Limit, at: float, sent: float) -> None:  # noqa: ARG002 - the port's
+        if (log := self._logs.get(key)) is not None:
+            log.postpone(at, sent)
 
     async def predict(self, key: str, limit: Limit, ahead: int) -> float:
         if limit.unlimited:

@@ -41,6 +41,8 @@ class Block:
     host: int
     newest: int
     state: State
+    verdict: Verdict
+    """What each of them is told."""
 
     def next_size(self, now: float) -> int:
         """How many to reserve next: what was used, or twice that while it was too little."""
@@ -122,6 +124,16 @@ class HostLog:
         if self.keep_s > 0:
             self.db.execute(_INSERT_ONE if weight == 1 else _INSERT_MANY, (self.id, first, state.last, self.newest))
 
+    def postpone(self, at: float, sent: float) -> None:
+        """Let what was recorded since `at` count as of `sent`."""
+        self.state = self.state.postponed(at, sent)
+        self.db.execute("UPDATE host SET last = ?, due = ? WHERE id = ?", (self.state.last, self.state.due, self.id))
+        self.db.execute(
+            "UPDATE permit SET at = ?3 WHERE host = ?1 AND at < ?3 AND number > ifnull("
+            "(SELECT number FROM permit WHERE host = ?1 AND at < ?2 ORDER BY number DESC LIMIT 1), 0)",
+            (self.id, at, sent),
+        )
+
     def trim(self, before: float, at_most: int) -> None:
         """Remove the oldest permits, those given before `before`."""
         self.db.execute(
@@ -167,7 +179,7 @@ class SqlitePermitStore:
         block = self._blocks.get(key)
         if block is not None and block.left and block.limit is limit and self._clock.now() <= block.until:
             block.left -= 1
-            return ADMITTED
+            return block.verdict
         return ADMITTED if limit.unlimited else self._take(key, limit, block, queued=queued)
 
     def _take(self, key: str, limit: Limit, block: Block | None, *, queued: bool) -> Verdict:
@@ -181,14 +193,22 @@ class SqlitePermitStore:
                 room = free(made, log.nth, log.state, now, queued=queued)
                 count = _block_size(made, log, now, room, block, queued=queued)
                 log.record(key, made.after(log.state, now, queued=queued, count=count), made.keep_s, weight=count)
-                verdict = Verdict(free=room - 1)
+                verdict = Verdict(free=room - 1, at=log.state.last)
                 self._file.note_wall(db)
                 self._sweep(db, log, now, count)
             db.execute("COMMIT")
         if made.block > 1:
             until, size = (now + made.lease_s, count) if count else (now, block.size if block is not None else 1)
-            self._keep(key, Block(limit, made, until, size, max(0, count - 1), log.id, log.newest, log.state))
+            left, reserved = max(0, count - 1), Verdict(at=log.state.last)
+            self._keep(key, Block(limit, made, until, size, left, log.id, log.newest, log.state, reserved))
         return verdict
+
+    def postpone(self, key: str, limit: Limit, at: float, sent: float) -> None:  # noqa: ARG002 - the port's
+        with self._file.writing() as db:
+            log = HostLog.find(db, key)
+            if log.id:
+                log.postpone(at, sent)
+                db.execute("COMMIT")
 
     async def predict(self, key: str, limit: Limit, ahead: int) -> float:
         if limit.unlimited:

@@ -94,6 +94,18 @@ def test_changes_are_made_in_their_order(ground):
     assert read_totals(ground.db) == transaction.totals
 
 
+def test_what_is_removed_before_it_was_written_is_never_written(ground):
+    reserved(ground, 7, b"y" * 5000)
+
+    transaction = make(ground, put(1), put(7, body=None, length=5000), Remove(1), Remove(7))
+
+    assert transaction.results == [False, True, True, True]
+    assert there(ground) == []
+    assert transaction.doomed == [7]
+    assert transaction.totals == Totals()
+    assert transaction.places() == {ground.board.place(7 << 16): False}
+
+
 def test_a_file_becomes_an_entry_only_if_it_is_reserved(ground):
     reserved(ground, 7, b"y" * 5000)
     assert read_totals(ground.db) == Totals(0, 0, 5000)

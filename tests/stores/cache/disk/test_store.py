@@ -44,6 +44,29 @@ async def test_what_was_kept_is_recalled_without_waiting_as_the_same_object(tmp_
         assert store.recall(KEY)[0] is kept
 
 
+async def test_after_a_restart_an_entry_is_read_once_and_then_recalled_with_its_body(tmp_path):
+    async with opened(tmp_path) as store:
+        kept = await keep(store, b"x" * 1000)
+    async with opened(tmp_path) as store:
+        assert store.recall(KEY) is None
+
+        [found] = await store.entries(KEY)
+
+        assert store.recall(KEY)[0] is found
+        assert store.body_at_hand(found) == b"x" * 1000
+        assert found == kept
+
+
+async def test_what_is_removed_before_it_was_written_is_gone_and_counts_nothing(tmp_path):
+    async with opened(tmp_path) as store:
+        kept = await keep(store, b"x")
+        await store.remove(kept.id)
+
+        assert store.recall(KEY) == []
+        assert store.stats() == (0, 0)
+        assert store._events.told == []
+
+
 async def test_what_does_not_fit_into_memory_comes_from_disk(tmp_path):
     async with opened(tmp_path, front_bytes=20_000) as store:
         bodies = {f"{KEY}{number}": b"%d" % number * 1000 for number in range(50)}
@@ -261,6 +284,26 @@ async def test_a_body_that_is_short_or_gone_is_refused_and_its_entry_goes(tmp_pa
             await written(store)
             assert await store.entries(KEY) == []
             assert store._events.names == ["cache_entry_lost"]
+
+
+async def test_a_body_that_is_removed_while_it_is_opened_is_gone_and_not_damaged(tmp_path, monkeypatch):
+    loop = asyncio.get_running_loop()
+    async with opened(tmp_path) as store:
+        await keep(store, bytes(MIB))
+        [found] = await store.entries(KEY)
+        files = store._disk.files
+        really_open = files.open
+
+        def too_late(entry_id, length):
+            asyncio.run_coroutine_threadsafe(store.remove(found.id), loop).result()
+            return really_open(entry_id, length)
+
+        monkeypatch.setattr(files, "open", too_late)
+
+        with pytest.raises(CacheStoreError):
+            await store.open_body(found)
+
+        assert store._events.names == []
 
 
 async def test_a_database_that_becomes_damaged_is_set_aside_and_a_new_one_is_used(tmp_path):

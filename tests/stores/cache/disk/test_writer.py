@@ -6,10 +6,11 @@ import sqlite3
 import pytest
 
 from sluicegate.clock import ManualClock
+from sluicegate.stores.cache.disk import writer
 from sluicegate.stores.cache.disk.board import CHANGING, OCCUPIED, open_board
 from sluicegate.stores.cache.disk.bodies import BodyFiles
 from sluicegate.stores.cache.disk.changes import Bound, Ground, Put, Remove, Reserve, Resize, Totals
-from sluicegate.stores.cache.disk.database import connect
+from sluicegate.stores.cache.disk.database import LOG_BYTES, connect
 from sluicegate.stores.cache.disk.faults import Replaced
 from sluicegate.stores.cache.disk.ids import Ids
 from sluicegate.stores.cache.disk.lock import FileLock
@@ -66,6 +67,29 @@ async def test_what_is_made_is_on_disk_and_counted(bench):
     assert bench.there() == [number for number in range(1, 1000) if number != 500]
     assert bench.writer.totals.entries == 998
     assert (bench.writer.entries_waiting, bench.writer.bytes_waiting, bench.writer.waiting) == (0, 0, 0)
+
+
+async def test_what_is_posted_within_a_moment_is_made_in_one_transaction_without_anyone_asking(bench):
+    made = asyncio.get_running_loop().create_future()
+    for number in range(1, 100):
+        bench.writer.post(put(number), lambda _: None if made.done() else made.set_result(None))
+        await asyncio.sleep(0)
+
+    assert bench.there() == []
+    await made
+    assert len(bench.there()) == 99
+
+
+@pytest.mark.parametrize("hurried", [False, True])
+async def test_what_is_much_or_hurried_does_not_wait_for_more(bench, monkeypatch, hurried):
+    monkeypatch.setattr(writer, "GATHER_S", 3600.0)
+    made = asyncio.get_running_loop().create_future()
+    bench.writer.post(put(1, body=bytes(100 if hurried else 2 * MIB)), made.set_result)
+    if hurried:
+        bench.writer.hurry()
+
+    assert await asyncio.wait_for(made, 10)
+    assert bench.there() == [1]
 
 
 async def test_closing_makes_what_was_posted_and_takes_nothing_more(bench):
@@ -191,6 +215,13 @@ async def test_files_that_were_removed_under_it_are_noticed(bench, tmp_path, nam
     assert not await bench.writer.make(put(1))
 
     assert isinstance(bench.faults[0], Replaced)
+
+
+async def test_the_log_stays_small_however_small_the_changes_are(bench):
+    for number in range(1, 600):
+        await bench.writer.make(put(number))
+
+    assert bench.path.with_name("x.db-wal").stat().st_size < LOG_BYTES + MIB
 
 
 async def test_the_log_is_moved_into_the_database_now_and_then(bench):

@@ -17,7 +17,8 @@ _BUSY_TIMEOUT_S = 2.0
 _CACHE_KIB = 8 * 1024
 _PAGE = 8192
 """Bytes in a page of a new database: fewer pages for small bodies than with SQLite's own 4096."""
-_WAL_LIMIT = 16 * 1024 * 1024
+LOG_BYTES = 4 * 1024 * 1024
+"""A log larger than this is to be checkpointed, and cut to this size when it begins anew."""
 _STATEMENTS = 64
 
 
@@ -42,7 +43,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA secure_delete = OFF")
         db.execute("PRAGMA wal_autocheckpoint = 0")
-        db.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
+        db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         if read_only:
             db.execute("PRAGMA query_only = ON")

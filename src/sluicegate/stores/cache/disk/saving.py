@@ -38,7 +38,7 @@ class Means:
     """Told what went wrong with a file."""
     worked: Callable[[], None]
     """Told that something was stored."""
-    share: Share = field(default_factory=lambda: Share(_GATHER_TOTAL // 2, smallest=32 * 1024, largest=1024 * 1024))
+    share: Share = field(default_factory=lambda: Share(_GATHER_TOTAL // 2, smallest=32 * 1024, largest=2 * 1024 * 1024))
     """One piece is gathered while the one before is written."""
 
 
@@ -147,7 +147,7 @@ class DiskWriter:
         body = self._gathered.whole()
         entry = self._stored_as(entry_id)
         put = self._put(disk, entry_id, body)
-        held = disk.front.add(self._key, put.crc, entry, body, put.revision, len(self._head))
+        held = disk.front.add(self._key, entry, body, put.revision, len(self._head))
         put.shelf = held.shelf
         settled, worked = disk.front.settled, self._means.worked
 

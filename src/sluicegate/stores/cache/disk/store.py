@@ -18,10 +18,10 @@ from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.events import Level, Notice, Stage
 from sluicegate.core.ports import BodyReader, EntryWriter, EventSink
 from sluicegate.errors import CacheStoreError
+from sluicegate.stores.cache.codec import dump_head
 from sluicegate.stores.cache.disk.board import CHANGING
 from sluicegate.stores.cache.disk.bodies import FileBody, Share
 from sluicegate.stores.cache.disk.changes import Abandon, Freshen, Remove, Resize, Settle, Sweep, Touch
-from sluicegate.stores.cache.codec import dump_head
 from sluicegate.stores.cache.disk.faults import Fault, Replaced, TooNew, is_corrupt, is_replaced
 from sluicegate.stores.cache.disk.lookups import load, where_body_is
 from sluicegate.stores.cache.disk.opened import Disk, Wanted, open_disk
@@ -222,6 +222,8 @@ class DiskCacheStore:
             try:
                 file = await loop.run_in_executor(self._pool, disk.files.open, entry_id, length)
             except CacheStoreError:
+                # One that was removed meanwhile has lost its file too: that is no damage, and this raises.
+                await disk.lookups.ask(lambda db: where_body_is(db, entry_id))
                 self._drop(disk, entry_id)
                 raise
             start, end = (0, length) if span is None else (span.start, span.end)

@@ -25,20 +25,20 @@ from sluicegate.stores.cache.disk.changes import (
     Totals,
     Transaction,
 )
+from sluicegate.stores.cache.disk.database import LOG_BYTES
 from sluicegate.stores.cache.disk.faults import Replaced
 from sluicegate.stores.cache.disk.lock import FileLock
 from sluicegate.stores.cache.shelves import NEVER, Shelf
 
 MAX_WAITING = 16 * 1024 * 1024
 """Bytes that may wait to be written."""
-GATHER_S = 0.01
+GATHER_S = 0.05
 """How long a change may wait for others, in seconds."""
 _ENOUGH = 1024 * 1024
 """So many bytes need not wait for others."""
 _AT_ONCE = 512
 _BYTES_AT_ONCE = 4 * 1024 * 1024
 _CHANGE_OVERHEAD = 1024
-_CHECKPOINT_BYTES = 4 * 1024 * 1024
 
 type OnDone = Callable[[bool], None]
 type OnFault = Callable[[Exception], None]
@@ -71,6 +71,7 @@ class Writer:
         self._ground = ground
         self._lock = lock
         self._path = path
+        self._log = path.with_name(f"{path.name}-wal")
         self._inode = path.stat().st_ino
         self._loop = loop
         self._on_fault = on_fault
@@ -80,7 +81,6 @@ class Writer:
         self._timer: asyncio.TimerHandle | None = None
         self._again: list[_Posted] = []
         self._owed: list[_Posted] = []
-        self._unchecked = 0
         self._after = totals
         self._progress: asyncio.Event = asyncio.Event()
         self._ended = False
@@ -179,7 +179,6 @@ class Writer:
         self._owed = []
         try:
             results = self._transact([posted[0] for posted in batch])
-            self._unchecked += sum([posted[2] for posted in batch])
         except Exception as error:
             self._ground.bound.trimming = False
             self._tell(self._on_fault, error)
@@ -238,13 +237,17 @@ class Writer:
             return False
 
     def _checkpoint(self) -> None:
-        """Move what is in the log to the database now and then; outside the lock, and nobody waits for it."""
-        if self._unchecked > _CHECKPOINT_BYTES:
-            self._unchecked = 0
-            try:
+        """Move what is in the log to the database when it has grown; outside the lock, and nobody waits for it.
+
+        The file's size tells: it is what others have written too, and who was killed; a log begun anew is cut to size.
+        """
+        try:
+            if self._log.stat().st_size > LOG_BYTES:
                 self._ground.db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            except sqlite3.Error as error:
-                self._tell(self._on_fault, error)
+        except FileNotFoundError:
+            return
+        except (sqlite3.Error, OSError) as error:
+            self._tell(self._on_fault, error)
 
     def _tell[T](self, callback: Callable[[T], None], value: T) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed
