@@ -158,7 +158,7 @@ class World:
     async def _at_the_moment(self, moment: str) -> None:
         self._struck.clear()
         # Some load first: the moments come often.
-        await asyncio.sleep(self._dice.uniform(0.1, 0.8))
+        await asyncio.sleep(self._dice.uniform(0.05, 0.6))
         if moment not in {"any", "start"}:
             self._moment = moment
             with contextlib.suppress(TimeoutError):

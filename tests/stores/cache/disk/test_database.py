@@ -34,8 +34,10 @@ def test_another_process_that_looks_into_the_database_leaves_the_log_to_those_wh
     def seen_by_another():
         return subprocess.run([sys.executable, "-c", look, path], check=True, capture_output=True, text=True).stdout
 
-    with contextlib.closing(connect(path)) as writer, contextlib.closing(connect(path, read_only=True)):
+    with contextlib.ExitStack() as stack:
+        writer = stack.enter_context(contextlib.closing(connect(path)))
         writer.execute("CREATE TABLE t (x)")
+        stack.enter_context(contextlib.closing(connect(path, read_only=True)))
         assert seen_by_another() == "[]\n"
         writer.execute("INSERT INTO t VALUES (1)")
 
