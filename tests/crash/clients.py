@@ -47,8 +47,8 @@ class Connection:
         """One request, and what came of its response."""
         reply = Reply()
         try:
+            await self._victim.up.wait()
             async with asyncio.timeout(_PATIENCE_S):
-                await self._victim.up.wait()
                 if self._stream is None:
                     self._stream = await asyncio.open_connection(*self._victim.address, limit=2**20)
                 reader, writer = self._stream
@@ -56,6 +56,8 @@ class Connection:
                 host = url.split("/")[2]
                 writer.write(f"{method} {url} HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n".encode())
                 await _receive(reader, method, reply, on_piece)
+        except TimeoutError:
+            reply.late = True
         except (OSError, asyncio.IncompleteReadError):
             self.close()
         if not reply.complete or reply.fields.get("connection", "") == "close":

@@ -23,6 +23,8 @@ class Reply:
     body: bytes = b""
     complete: bool = False
     """Its end was told, and came."""
+    late: bool = False
+    """The proxy ran, and there was no end in sight."""
 
 
 @dataclass
@@ -58,9 +60,8 @@ class Ledger:
     def judge(self, asked: Asked, reply: Reply) -> None:
         """Note what is wrong with a response."""
         self.counts["complete" if reply.complete else "cut"] += 1
-        if reply.status >= 400 and reply.status != 416:
-            self.counts[f"status {reply.status}"] += 1
-            return
+        if reply.late:
+            self.violations.append(f"{asked.method} {asked.path} {asked.fields}: no end in sight")
         if reply.status == 0:
             return
         kind = reply.fields.get("cache-status", "").partition(";")[2].split(";")[0].strip() or "no cache-status"

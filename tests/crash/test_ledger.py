@@ -33,6 +33,8 @@ def test_a_whole_response_and_one_that_was_cut_are_as_they_should_be():
         (Reply(200, FIELDS, body_of(PATH, 4)[: len(BODY)]), "something else from 0 on"),
         (Reply(200, FIELDS | {"etag": '"3-00000000"'}, BODY, complete=True), "an ETag that nobody gave"),
         (Reply(206, FIELDS | {"content-range": f"bytes 10-19/{len(BODY)}"}, BODY[11:21], complete=True), "from 0 on"),
+        (Reply(502, {}, b"{}", complete=True), "an answer that nobody gave"),
+        (Reply(late=True), "no end in sight"),
         (Reply(206, FIELDS | {"content-range": "bytes 10-19/20"}, BODY[10:20], complete=True), "cannot be"),
     ],
 )

@@ -5,7 +5,9 @@ with Stopwatch("127.0.0.1") as origin:
 assert worst_window(origin.times(), 1 - JITTER_S) <= 20
 """
 
-import asyncio
+import selectors
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -13,10 +15,12 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 JITTER_S = 0.015
-"""How unevenly two requests may travel to the origin, and be noticed there."""
+"""How unevenly two requests may travel to the origin."""
+_TIMESTAMPS = 35
+"""SO_TIMESTAMPNS on Linux: what is received comes with the time at which the kernel had it."""
 
 
 def worst_window(times: Iterable[float], window_s: float) -> int:
@@ -66,34 +70,57 @@ class Stopwatch:
         return [line.split(" ") for line in self._notes.read_text().splitlines()]
 
 
-class _Connection(asyncio.Protocol):
-    def __init__(self, notes: Path) -> None:
-        self._file = notes.open("ab", buffering=0)
+class _Connection:
+    """A client of the origin. When its bytes came is what the kernel says: a busy machine may let us wait to read them."""
+
+    def __init__(self, accepted: socket.socket, notes: BinaryIO, wall_ahead_s: float) -> None:
+        accepted.setsockopt(socket.SOL_SOCKET, _TIMESTAMPS, 1)
+        self._socket = accepted
+        self._notes = notes
+        self._wall_ahead_s = wall_ahead_s
         self._data = b""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        now = time.monotonic()
+    def receive(self) -> bool:
+        """Answer what has come; False at the end."""
+        data, ancillary, _, _ = self._socket.recvmsg(65536, 256)
+        if not data:
+            return False
+        (came,) = (struct.unpack("qq", told) for _, kind, told in ancillary if kind == _TIMESTAMPS)
+        at = came[0] + came[1] / 1e9 - self._wall_ahead_s
         self._data += data
         while b"\r\n\r\n" in self._data:
             head, _, self._data = self._data.partition(b"\r\n\r\n")
-            self._file.write(b"%.6f %b\n" % (now, head.split(b" ")[1]))
-            self._transport.write(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: 2\r\n\r\nok")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._file.close()
+            self._notes.write(b"%.6f %b\n" % (at, head.split(b" ")[1]))
+            self._socket.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: 2\r\n\r\nok")
+        return True
 
 
-async def _serve(host: str, notes: Path) -> None:
-    notes.touch()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(notes), host, 0, backlog=1024)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await loop.run_in_executor(None, sys.stdin.read)
+def _serve(host: str, notes: BinaryIO) -> None:
+    listening = socket.create_server((host, 0), backlog=1024)
+    print(listening.getsockname()[1], flush=True)
+    wall_ahead_s = time.time() - time.monotonic()
+    with selectors.DefaultSelector() as selector:
+        selector.register(listening, selectors.EVENT_READ)
+        selector.register(sys.stdin, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is sys.stdin:
+                    return
+                if key.fileobj is listening:
+                    accepted, _ = listening.accept()
+                    selector.register(accepted, selectors.EVENT_READ, _Connection(accepted, notes, wall_ahead_s))
+                elif not _still_there(key.data):
+                    selector.unregister(key.fileobj)
+                    key.fileobj.close()
+
+
+def _still_there(connection: _Connection) -> bool:
+    try:
+        return connection.receive()
+    except OSError:
+        return False
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(sys.argv[1], Path(sys.argv[2])))
+    with Path(sys.argv[2]).open("ab", buffering=0) as file:
+        _serve(sys.argv[1], file)

@@ -38,7 +38,7 @@ class Means:
     """Told what went wrong with a file."""
     worked: Callable[[], None]
     """Told that something was stored."""
-    share: Share = field(default_factory=lambda: Share(_GATHER_TOTAL // 2, smallest=32 * 1024, largest=2 * 1024 * 1024))
+    share: Share = field(default_factory=lambda: Share(_GATHER_TOTAL // 2, smallest=32 * 1024, largest=1024 * 1024))
     """One piece is gathered while the one before is written."""
 
 

@@ -183,6 +183,8 @@ class DiskCacheStore:
         if self._opening is not None:
             await self._opening
         disk, self._disk = self._disk, None
+        if disk is not None and (uses := disk.front.uses()):
+            disk.writer.post(Touch(uses))
         for one in [*self._retired, *([disk] if disk is not None else [])]:
             await one.aclose()
         self._retired = []
