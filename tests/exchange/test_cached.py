@@ -218,3 +218,24 @@ async def test_a_response_without_a_body_is_stored_though_nobody_reads_it():
         again = await bench.ask(origin.url + "/a")
 
     assert again.call.cache == "hit"
+
+
+async def test_rfc9111_4_4_what_was_stored_while_a_post_was_under_way_does_not_outlive_it():
+    posted, done = asyncio.Event(), asyncio.Event()
+
+    async def handle(peer):
+        while (seen := await peer.request()) is not None:
+            if seen.method == "POST":
+                posted.set()
+                await done.wait()
+            peer.send(response(body=b"x", fields=FRESH))
+
+    async with ScriptedOrigin(handle) as origin, engine_bench() as bench:
+        posting = asyncio.get_running_loop().create_task(bench.ask(origin.url + "/a", method="POST"))
+        await asyncio.wait_for(posted.wait(), 10)
+        before = await bench.ask(origin.url + "/a")
+        done.set()
+        await posting
+        after = await bench.ask(origin.url + "/a")
+
+    assert (before.call.cache, after.call.cache) == ("miss", "miss")

@@ -75,7 +75,7 @@ async def test_a_small_answer_is_one_write():
         direct = direct_on(writer, lane=lane)
         direct.post(b"head")
         await direct.put(b"body")
-        await direct.end()
+        direct.end()
 
         assert written == [b"headbody"]
         assert await reader.readexactly(8) == b"headbody"
@@ -88,7 +88,7 @@ async def test_a_head_does_not_wait_for_its_body():
         direct.post(b"head")
 
         assert await reader.readexactly(4) == b"head"
-        await direct.end()
+        direct.end()
 
 
 async def test_the_connection_is_not_idle_while_it_waits():
@@ -98,7 +98,7 @@ async def test_the_connection_is_not_idle_while_it_waits():
         assert not protocol.busy
         direct.begin()
         assert protocol.busy
-        await direct.end()
+        direct.end()
         assert not protocol.busy
 
 
@@ -122,7 +122,7 @@ async def test_a_client_that_does_not_read_is_waited_for():
         assert sent < 200
         await reader.readexactly(200 * (TOGETHER + 1))
         await sending
-        await direct.end()
+        direct.end()
 
 
 async def put_for_ever(direct):
@@ -137,7 +137,7 @@ async def test_a_client_that_is_gone_is_an_error_of_its_own():
         direct = direct_on(writer)
         with pytest.raises(ClientGone):
             await put_for_ever(direct)
-        await direct.end()
+        direct.end()
 
 
 async def test_mitmproxy_is_asked_by_an_event():

@@ -7,7 +7,7 @@ async def test_what_is_ready_is_taken_together_with_the_end():
     outbox = Outbox()
     outbox.post(b"head")
     await outbox.put(b"body")
-    await outbox.end()
+    outbox.end()
 
     assert await outbox.take() == (b"headbody", True)
 
@@ -33,6 +33,6 @@ async def test_the_maker_waits_until_there_is_room():
 
 async def test_an_empty_end_is_an_end():
     outbox = Outbox()
-    await outbox.end()
+    outbox.end()
 
     assert await outbox.take() == (b"", True)

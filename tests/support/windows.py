@@ -74,7 +74,6 @@ class _Connection:
     """A client of the origin. When its bytes came is what the kernel says: a busy machine may let us wait to read them."""
 
     def __init__(self, accepted: socket.socket, notes: BinaryIO, wall_ahead_s: float) -> None:
-        accepted.setsockopt(socket.SOL_SOCKET, _TIMESTAMPS, 1)
         self._socket = accepted
         self._notes = notes
         self._wall_ahead_s = wall_ahead_s
@@ -85,8 +84,8 @@ class _Connection:
         data, ancillary, _, _ = self._socket.recvmsg(65536, 256)
         if not data:
             return False
-        (came,) = (struct.unpack("qq", told) for _, kind, told in ancillary if kind == _TIMESTAMPS)
-        at = came[0] + came[1] / 1e9 - self._wall_ahead_s
+        came = [struct.unpack("qq", told) for _, kind, told in ancillary if kind == _TIMESTAMPS]
+        at = (came[0][0] + came[0][1] / 1e9 if came else time.time()) - self._wall_ahead_s
         self._data += data
         while b"\r\n\r\n" in self._data:
             head, _, self._data = self._data.partition(b"\r\n\r\n")
@@ -97,6 +96,7 @@ class _Connection:
 
 def _serve(host: str, notes: BinaryIO) -> None:
     listening = socket.create_server((host, 0), backlog=1024)
+    listening.setsockopt(socket.SOL_SOCKET, _TIMESTAMPS, 1)  # what it accepts has it, too
     print(listening.getsockname()[1], flush=True)
     wall_ahead_s = time.time() - time.monotonic()
     with selectors.DefaultSelector() as selector:

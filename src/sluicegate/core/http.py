@@ -106,7 +106,8 @@ class ResponseHead:
 
     def _indexed(self) -> dict[bytes, list[bytes]]:
         """The values of each field by its name in lower case: made once, for there are many questions."""
-        self._index = index = {}
+        index: dict[bytes, list[bytes]] = {}
+        self._index = index
         for name, value in self.fields:
             lower = name.lower()
             if lower in index:

@@ -13,7 +13,7 @@ class BytesBody:
     __slots__ = ("_data", "length", "trailers")
 
     def __init__(
-        self, data: bytes = b"", *, length: int | None | EllipsisType = ..., trailers: FieldList | None = None
+        self, data: bytes = b"", *, length: int | EllipsisType | None = ..., trailers: FieldList | None = None
     ) -> None:
         """`length` is None where the framing did not tell it, and left out where it is simply that of the data."""
         self.length: int | None = len(data) if length is ... else length

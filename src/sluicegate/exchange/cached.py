@@ -26,7 +26,7 @@ from sluicegate.core.caching.decisions import (
     Store,
 )
 from sluicegate.core.caching.entry import StoredEntry
-from sluicegate.core.caching.invalidation import SAFE_METHODS, also_invalidated
+from sluicegate.core.caching.invalidation import SAFE_METHODS, invalidated
 from sluicegate.core.caching.keys import cache_key
 from sluicegate.core.http import RequestHead
 from sluicegate.core.ports import BodyReader, CacheStore, EventSink, OnInterim
@@ -35,9 +35,10 @@ from sluicegate.exchange.bodies import BytesBody, drain
 from sluicegate.exchange.call import Answer, Call
 from sluicegate.exchange.chained import ChainedBody, Link
 from sluicegate.exchange.fill import Fill, FillReader
-from sluicegate.exchange.flights import Flight, Flights, Verdict
+from sluicegate.exchange.flights import Flight, Flights, Verdict, keep_whole
 from sluicegate.exchange.forward import Forwarder, Received
 from sluicegate.exchange.telling import tell
+from sluicegate.tasks import undisturbed
 
 NOT_MODIFIED = 304
 BODYLESS = frozenset({NOT_MODIFIED, 416})
@@ -216,7 +217,7 @@ class CachedForwarder:
             await self._remove(outcome.remove)
         if plan.request.method not in SAFE_METHODS:
             self._flights.detach(key)
-        for other in also_invalidated(plan.request, received.head):
+        for other in invalidated(plan.request, received.head):
             self._flights.detach(other)
             await self._remove([entry.id for entry in await self._store.entries(other)])
         return outcome
@@ -277,6 +278,9 @@ class CachedForwarder:
             if flight is not None:
                 flight.scatter()
             return None
+        if isinstance(body, BytesBody) and (flight is None or not flight.awaited):
+            await undisturbed(keep_whole(body.content, writer, flight))
+            return body
         fill = Fill(body, writer, entry, self._flights.abandoned)
         reader = fill.open()
         if flight is not None:

@@ -8,7 +8,7 @@ import logging
 from sluicegate.core.access import AccessPolicy
 from sluicegate.core.framing import REASONS
 from sluicegate.core.http import ResponseHead, end_to_end
-from sluicegate.core.loops import check_loop, forwards_left, with_one_forward_less
+from sluicegate.core.loops import MAX_FORWARDS_METHODS, check_loop, forwards_left, with_one_forward_less
 from sluicegate.core.ports import OnInterim
 from sluicegate.errors import ClientGone, ExchangeError
 from sluicegate.exchange.bodies import BytesBody
@@ -33,7 +33,14 @@ class Engine:
     async def handle(self, call: Call, on_interim: OnInterim) -> Answer:
         """Answer a call. Raises only ClientGone and CancelledError; then nothing is held any more."""
         try:
-            return await self._handle(call, on_interim)
+            request = call.request.with_fields(end_to_end(call.request.fields, OURS))
+            check_loop(request.fields, self._identity.pseudonym)
+            self.access.admit_host(request.origin.host)
+            if request.method not in MAX_FORWARDS_METHODS or (left := forwards_left(request)) is None:
+                return await self._cached.answer(call, request, on_interim)
+            if left == 0:
+                return _final_recipient(call)
+            return await self._cached.pass_on(call, with_one_forward_less(request, left), on_interim)
         except ExchangeError as error:
             return self.refuse(call, error)
         except ClientGone:
@@ -47,16 +54,6 @@ class Engine:
         call.error = error.proxy_error
         call.cache = "none"
         return problem(error, call.request_id, self._identity.name)
-
-    async def _handle(self, call: Call, on_interim: OnInterim) -> Answer:
-        request = call.request.with_fields(end_to_end(call.request.fields, OURS))
-        check_loop(request.fields, self._identity.pseudonym)
-        self.access.admit_host(request.origin.host)
-        if (left := forwards_left(request)) is not None:
-            if left == 0:
-                return _final_recipient(call)
-            return await self._cached.pass_on(call, with_one_forward_less(request, left), on_interim)
-        return await self._cached.answer(call, request, on_interim)
 
 
 def _final_recipient(call: Call) -> Answer:

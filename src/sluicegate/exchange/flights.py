@@ -17,6 +17,7 @@ from collections import OrderedDict
 from enum import Enum, auto
 
 from sluicegate.clock import Clock
+from sluicegate.core.ports import EntryWriter
 from sluicegate.exchange.fill import FINISH_WHEN_ABANDONED, Abandoned, Fill, FillReader
 
 MAX_WAITING = 1000
@@ -86,6 +87,16 @@ class Flight:
         while (told := self._next()) is not None:
             told.set_result(fill.join() or Verdict.ALONE)
 
+    @property
+    def awaited(self) -> bool:
+        """Somebody waits for it."""
+        return bool(self._waiting)
+
+    @property
+    def outdated(self) -> bool:
+        """The resource was changed meanwhile: what comes is not to be kept."""
+        return self._flights is None
+
     def stored(self) -> None:
         """The store has the answer."""
         self._end(Verdict.STORED)
@@ -147,6 +158,17 @@ class Flight:
             await result.aclose()
         elif result is Verdict.LEAD:
             self.leave()
+
+
+async def keep_whole(data: bytes, writer: EntryWriter, flight: Flight | None) -> None:
+    """Store a body that is there whole, and let those who came for it meanwhile look it up."""
+    try:
+        if (not data or await writer.write(data)) and not (flight is not None and flight.outdated):
+            await writer.commit()
+    finally:
+        await writer.aclose()
+    if flight is not None:
+        flight.stored()
 
 
 class Flights:

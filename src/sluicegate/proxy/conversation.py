@@ -10,6 +10,7 @@ from sluicegate.core.events import Access
 from sluicegate.core.http import ResponseHead
 from sluicegate.core.ports import EventSink
 from sluicegate.errors import ClientGone, ExchangeError
+from sluicegate.exchange.bodies import BytesBody
 from sluicegate.exchange.call import Answer, Call
 from sluicegate.exchange.engine import Engine
 from sluicegate.proxy import wire
@@ -17,6 +18,9 @@ from sluicegate.proxy.outbox import Sink
 from sluicegate.proxy.reader import Incoming
 
 _logger = logging.getLogger(__name__)
+
+AT_ONCE = 64 * 1024
+"""Bytes of a body that go out with their head, whether the client takes them already or not."""
 
 
 class Conversation:
@@ -54,16 +58,16 @@ class Conversation:
 
     def start(self) -> None:
         """Ask the engine."""
-        self._task = self._begin(self._run())
+        self._begin(self._run())
 
     def refuse(self, error: ExchangeError) -> None:
         """Answer with `error` and end the connection; the engine is not asked."""
         self.close_after = True
-        self._task = self._begin(self._send(self._engine.refuse(self._call, error)))
+        self._begin(self._send(self._engine.refuse(self._call, error)))
 
-    def _begin(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """A task, without what `tasks.spawn` adds: whoever began this conversation keeps it until `on_end`."""
-        return asyncio.get_running_loop().create_task(coroutine)
+        self._task = asyncio.get_running_loop().create_task(coroutine)
 
     def abandon(self) -> None:
         """The client has gone: give up whatever is being waited for."""
@@ -82,7 +86,7 @@ class Conversation:
         try:
             answer = await self._engine.handle(self._call, self._pass_on_interim)
         except (ClientGone, asyncio.CancelledError):
-            await self._finish("client_gone")
+            self._finish("client_gone")
         else:
             await self._send(answer)
 
@@ -102,7 +106,7 @@ class Conversation:
             try:
                 await answer.body.aclose()
             finally:
-                await self._finish(error)
+                self._finish(error)
 
     async def _write(self, answer: Answer) -> None:
         framing = wire.Framing(
@@ -113,30 +117,36 @@ class Conversation:
         )
         self.close_after = framing.close
         self._status = answer.head.status
-        self._sink.post(framing.head(answer.head))
+        head, body = framing.head(answer.head), answer.body
         if framing.bodyless:
+            self._sink.post(head, last=True)
             return
-        while data := await answer.body.read():
+        if isinstance(body, BytesBody) and len(body.content) <= AT_ONCE:
+            self._sent = len(body.content)
+            self._sink.post(head + framing.piece(body.content) + framing.end(body.trailers), last=True)
+            return
+        self._sink.post(head)
+        while data := await body.read():
             self._sent += len(data)
-            if self._sent == answer.body.length:
+            if self._sent == body.length:
                 # Reaching the end is what stores it. A client that has the last byte may leave, or ask for it again.
-                await answer.body.read()
+                await body.read()
             await self._sink.put(framing.piece(data))
-        self._sink.post(framing.end(answer.body.trailers))
+        self._sink.post(framing.end(body.trailers), last=True)
 
     async def _pass_on_interim(self, head: ResponseHead) -> None:
         """Pass a 1xx on: not to HTTP/1.0 (RFC 9110 §15.2), and no 100, which is ours to say."""
         if not self._incoming.http_10 and head.status != wire.CONTINUE_STATUS:
             await self._sink.put(wire.interim(head))
 
-    async def _finish(self, error: str) -> None:
+    def _finish(self, error: str) -> None:
         """Write the access line and let the lane go on. After an error only a cut connection tells the client."""
         call = self._call
         self.close_after = self.close_after or bool(error) or not self._incoming.complete
         call.error = error or call.error
         self._events.emit(access_line(call, self._status, self._sent, self._clock.now()))
         self._on_end(self)
-        await self._sink.end()
+        self._sink.end()
 
 
 def access_line(call: Call, status: int, bytes_sent: int, now: float) -> Access:

@@ -38,6 +38,8 @@ class Direct:
         on_end: Callable[[], None],
     ) -> None:
         """`on_end` is called when a conversation has ended, its last byte written."""
+        self.heard = handler.timeout_watchdog.register_activity
+        """The client has sent something: its connection is not idle."""
         self._handler = handler
         self._writer = writer
         self._protocol = protocol
@@ -55,10 +57,6 @@ class Direct:
             return None
         return cls(handler, writer, protocol, on_end)
 
-    def heard(self) -> None:
-        """The client has sent something: its connection is not idle."""
-        self._handler.timeout_watchdog.register_activity()
-
     def send(self, data: bytes) -> None:
         """Write an answer that is there whole."""
         if not self._writer.is_closing():
@@ -68,9 +66,9 @@ class Direct:
         """A conversation begins. mitmproxy closes connections that are idle; one that waits for its limit is not."""
         self._protocol.busy = True
 
-    def post(self, piece: bytes) -> None:
-        """Add a piece without waiting for the client."""
-        if not self._pieces:
+    def post(self, piece: bytes, *, last: bool = False) -> None:
+        """Add a piece without waiting for the client. The end writes the `last` one, which comes soon."""
+        if not (last or self._pieces):
             asyncio.get_running_loop().call_soon(self._flush)
         self._pieces.append(piece)
         self._size += len(piece)
@@ -86,7 +84,7 @@ class Direct:
         except OSError as error:
             raise ClientGone("The client closed its connection.") from error
 
-    async def end(self) -> None:
+    def end(self) -> None:
         """Write what is left and let the lane go on."""
         self._flush()
         self._protocol.busy = False

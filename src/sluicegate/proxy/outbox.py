@@ -10,13 +10,13 @@ ROOM = 128 * 1024
 class Sink(Protocol):
     """Where a conversation puts what the client is to be sent."""
 
-    def post(self, piece: bytes) -> None:
-        """Add a piece without waiting."""
+    def post(self, piece: bytes, *, last: bool = False) -> None:
+        """Add a piece without waiting. After the `last` one comes the end, and soon."""
 
     async def put(self, piece: bytes) -> None:
         """Add a piece, then wait until there is room for another. May raise ClientGone."""
 
-    async def end(self) -> None:
+    def end(self) -> None:
         """Nothing more will come."""
 
 
@@ -30,7 +30,7 @@ class Outbox:
         self._taker: asyncio.Future[None] | None = None
         self._maker: asyncio.Future[None] | None = None
 
-    def post(self, piece: bytes) -> None:
+    def post(self, piece: bytes, *, last: bool = False) -> None:  # noqa: ARG002 - the end says the same here
         """Add a piece without waiting for room."""
         self._pieces.append(piece)
         self._size += len(piece)
@@ -43,7 +43,7 @@ class Outbox:
             self._maker = asyncio.get_running_loop().create_future()
             await self._maker
 
-    async def end(self) -> None:
+    def end(self) -> None:
         """Nothing more will come."""
         self._ended = True
         _wake(self._taker)

@@ -22,8 +22,8 @@ class Reception:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._active: set[Conversation] = set()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._idle: asyncio.Event | None = None
+        """There while somebody waits for it."""
 
     @property
     def header_limit(self) -> int:
@@ -40,7 +40,10 @@ class Reception:
 
     async def until_idle(self) -> None:
         """Return once no request is under way."""
-        await self._idle.wait()
+        while self._active:
+            if self._idle is None:
+                self._idle = asyncio.Event()
+            await self._idle.wait()
 
     def at_once(self, context: Context, incoming: Incoming) -> bytes | None:
         """A fresh response from memory, with its access line; who may ask is checked as in `converse`."""
@@ -112,10 +115,10 @@ class Reception:
             on_end=self._ended,
         )
         self._active.add(conversation)
-        self._idle.clear()
         return conversation
 
     def _ended(self, conversation: Conversation) -> None:
         self._active.discard(conversation)
-        if not self._active:
+        if self._idle is not None and not self._active:
             self._idle.set()
+            self._idle = None

@@ -43,8 +43,8 @@ class Framing:
         return _head(head.status, head.reason, fields)
 
     def piece(self, data: bytes) -> bytes:
-        """A piece of the body, not empty."""
-        return b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data
+        """A piece of the body; no bytes are no piece."""
+        return b"%x\r\n%b\r\n" % (len(data), data) if self.chunked and data else data
 
     def end(self, trailers: FieldList) -> bytes:
         """What comes after the last piece."""

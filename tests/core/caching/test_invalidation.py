@@ -1,13 +1,15 @@
 import pytest
 
-from sluicegate.core.caching.invalidation import also_invalidated
+from sluicegate.core.caching.invalidation import invalidated
 from support.messages import request, response
 
 URL = "http://example.com/a/b"
+"""Always among them; `keys` are the others."""
 
 
 def keys(headers: str, *, method: str = "POST", status: int = 201) -> list[str]:
-    return also_invalidated(request(URL, method=method), response(headers, status=status))
+    found = invalidated(request(URL, method=method), response(headers, status=status))
+    return [key for key in found if key != URL]
 
 
 @pytest.mark.parametrize("name", ["Location", "Content-Location"])
@@ -38,3 +40,8 @@ def test_rfc9111_4_4_only_a_successful_unsafe_request_invalidates():
     assert keys("Location: /c", method="GET", status=302) == []
     assert keys("Location: /c", status=303) == ["http://example.com/c"]
     assert keys("") == []
+
+
+def test_rfc9111_4_4_the_resource_itself_is_invalidated():
+    assert invalidated(request(URL, method="POST"), response("", status=204)) == [URL]
+    assert invalidated(request(URL, method="DELETE"), response("", status=404)) == []

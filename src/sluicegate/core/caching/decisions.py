@@ -35,6 +35,9 @@ class Reason(Enum):
     AUTHORIZATION = ("authorization", "RFC 9111 §3.5")
     NOTHING_ALLOWS_STORING = ("not-explicit", "RFC 9111 §3")
 
+    # Each is there once. An Enum's own hash is a Python call, and decisions are told by looking reasons up.
+    __hash__ = object.__hash__
+
     def __init__(self, token: str, section: str) -> None:
         self.token = token
         """The word that log and Cache-Status use."""

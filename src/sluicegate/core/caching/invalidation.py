@@ -1,4 +1,4 @@
-"""What else a successful unsafe request invalidates (RFC 9111 §4.4)."""
+"""What a successful unsafe request invalidates (RFC 9111 §4.4)."""
 
 from urllib.parse import urljoin, urlsplit
 
@@ -11,16 +11,16 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _NOT_AN_ERROR = range(200, 400)
 
 
-def also_invalidated(request: RequestHead, response: ResponseHead) -> list[str]:
-    """The keys that Location and Content-Location name, besides the request's own.
+def invalidated(request: RequestHead, response: ResponseHead) -> list[str]:
+    """The request's own key, for something may have been stored meanwhile, and those that the response names.
 
-    Those of another origin are none of this origin's business: it could empty the cache for others.
+    It does so by Location and Content-Location. Those of another origin are none of this origin's business: it could empty the cache for others.
     """
     if request.method in SAFE_METHODS or response.status not in _NOT_AN_ERROR:
         return []
     named = (get(response.fields, name) for name in (b"location", b"content-location"))
     keys = {key for value in named if value is not None and (key := _key(request, value.decode("latin-1"))) is not None}
-    return sorted(keys - {cache_key(request)})
+    return sorted(keys | {cache_key(request)})
 
 
 def _key(request: RequestHead, reference: str) -> str | None:
