@@ -24,6 +24,13 @@ async def test_bytes_are_read_once():
     assert [await body.read(), await body.read()] == [b"abc", b""]
 
 
+async def test_a_body_may_be_there_whose_length_was_never_told():
+    body = BytesBody(b"abc", length=None, trailers=[(b"X-Sum", b"1")])
+
+    assert body.length is None
+    assert body.trailers == [(b"X-Sum", b"1")]
+
+
 async def test_the_end_releases_once():
     body, released = releasing(BytesBody(b"abc"))
     await drain(body)

@@ -497,17 +497,20 @@ async def test_every_writer_is_let_go_of_when_its_answer_is_not_for_those_who_wa
     begun, closed = [], []
     begin = MemoryCacheStore.begin
 
+    class Watched:
+        def __init__(self, writer):
+            self.writer = writer
+
+        def __getattr__(self, name):
+            return getattr(self.writer, name)
+
+        async def aclose(self):
+            closed.append(self)
+            await self.writer.aclose()
+
     def watched(*what):
-        writer = begin(*what)
-        begun.append(writer)
-        aclose = writer.aclose
-
-        async def noted():
-            closed.append(writer)
-            await aclose()
-
-        writer.aclose = noted
-        return writer
+        begun.append(Watched(begin(*what)))
+        return begun[-1]
 
     monkeypatch.setattr(MemoryCacheStore, "begin", watched)
     handler = gated(fields=[("Cache-Control", "max-age=0"), ("ETag", '"v1"')])

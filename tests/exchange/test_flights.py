@@ -8,7 +8,7 @@ from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.errors import ConnectRefused
 from sluicegate.exchange import flights as module
 from sluicegate.exchange.fill import Abandoned, Fill
-from sluicegate.exchange.flights import ALONE_S, Flights, Verdict
+from sluicegate.exchange.flights import ALONE_S, Flights, Verdict, keep_whole
 from sluicegate.stores.cache.memory import MemoryCacheStore
 from sluicegate.tasks import spawn
 from support.messages import Body, read_all, request, response
@@ -218,3 +218,26 @@ async def test_after_a_change_nobody_joins_what_is_under_way_and_it_is_not_kept(
     await reader.aclose()
     assert store.stats() == (0, 0)
     assert flights.get("n") is later
+
+
+async def test_a_body_that_is_there_whole_is_stored_for_who_comes_meanwhile():
+    store, flights = MemoryCacheStore(), Flights(ManualClock())
+    flight = flights.begin("n", KEY)
+    waiting = await following(flights, 1)
+    assert flight.followed
+    await keep_whole(b"whole", store.begin(KEY, ENTRY, 5), flight)
+
+    assert await waiting[0] is Verdict.STORED
+    (entry,) = store.recall(KEY)
+    assert store.body_at_hand(entry) == b"whole"
+    assert flights.get("n") is None
+
+
+async def test_what_has_been_outdated_is_not_stored_though_it_is_there_whole():
+    store, flights = MemoryCacheStore(), Flights(ManualClock())
+    flight = flights.begin("n", KEY)
+    flights.detach(KEY)
+    await keep_whole(b"old", store.begin(KEY, ENTRY, 3), flight)
+
+    assert store.recall(KEY) == []
+    assert store.stats() == (0, 0)

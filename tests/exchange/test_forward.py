@@ -17,6 +17,10 @@ def limited(**values):
     return {"127.0.0.1": Limit("127.0.0.1", **values)}
 
 
+async def no_interim(_head):
+    pass
+
+
 async def answers_once(peer):
     """A kept connection that dies under its second request."""
     await peer.request()
@@ -125,6 +129,30 @@ async def test_slots_are_held_until_the_body_has_ended():
 
     assert {whole.body for whole in wholes} == {b"ok"}
     assert bench.gate.in_flight == 0
+
+
+async def test_a_response_that_is_there_whole_holds_no_slot():
+    async with ScriptedOrigin(answer(response(body=b"ok"))) as origin, engine_bench() as bench:
+        reply = await bench.engine.handle(bench.call(origin.url + "/"), no_interim)
+
+        assert bench.gate.in_flight == 0
+        assert await reply.body.read() == b"ok"
+
+
+async def test_a_chunked_response_that_is_there_whole_stays_one_without_a_length():
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n"
+
+    async def whole(peer):
+        await peer.request()
+        peer.send(chunked)
+        await peer.drain()
+
+    async with ScriptedOrigin(whole) as origin, engine_bench() as bench:
+        reply = await bench.engine.handle(bench.call(origin.url + "/"), no_interim)
+
+        assert reply.body.length is None
+        assert await reply.body.read() == b"ok"
+        assert reply.body.trailers == [(b"X-Sum", b"1")]
 
 
 async def test_fewer_connections_than_slots_make_requests_slower_and_never_stop_them():

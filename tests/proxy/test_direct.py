@@ -82,6 +82,15 @@ async def test_a_small_answer_is_one_write():
         assert lane.ends == 1
 
 
+async def test_the_last_piece_is_written_by_the_end():
+    async with connected() as (writer, reader):
+        direct = direct_on(writer)
+        direct.post(b"all", last=True)
+        direct.end()
+
+        assert await reader.readexactly(3) == b"all"
+
+
 async def test_a_head_does_not_wait_for_its_body():
     async with connected() as (writer, reader):
         direct = direct_on(writer)

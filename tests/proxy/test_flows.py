@@ -104,7 +104,13 @@ async def test_a_fault_of_the_store_in_the_middle_gives_back_the_slot_too(monkey
     async def broken(_self):
         raise CacheStoreError("gone")
 
-    async with ScriptedOrigin(answer(response(body=b"hello"))) as origin, engine_bench() as bench:
+    async def slow(peer):
+        await peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+        await peer.drain()
+        await peer.gone()
+
+    async with ScriptedOrigin(slow) as origin, engine_bench() as bench:
         monkeypatch.setattr("sluicegate.exchange.bodies.ReleasingBody.read", broken)
         with pytest.raises(CacheStoreError):
             await answered(bench, flow_to(origin))

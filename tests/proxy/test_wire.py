@@ -27,6 +27,7 @@ def test_a_known_length_replaces_whatever_the_origin_claimed():
 def test_an_unknown_length_is_chunked_with_trailers():
     chunked = framing(body=Unknown())
 
+    assert chunked.piece(b"") == b""  # which would be the end
     assert chunked.head(ResponseHead(200, b"OK", [])) == b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert chunked.piece(b"0123456789abcdef") == b"10\r\n0123456789abcdef\r\n"
     assert chunked.end([(b"X-Sum", b"1")]) == b"0\r\nX-Sum: 1\r\n\r\n"

@@ -55,7 +55,6 @@ def test_heads_that_parse_and_cannot_be_used(status: int, version: str, fields: 
     assert bool(found) is bool(fault)
 
 
-
 def test_the_size_of_a_section_is_that_on_the_wire():
     fields = [(b"A", b"1"), (b"Bcd", b"")]
 

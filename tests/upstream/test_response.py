@@ -134,6 +134,28 @@ async def test_trailers_without_end_are_malformed(pool: Pool):
             await fetch(pool, get(address(origin)))
 
 
+async def test_a_body_that_has_come_is_there_whole_and_only_then(pool: Pool):
+    go_on = asyncio.Event()
+
+    async def in_two(peer: Peer):
+        await peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha")
+        await peer.drain()
+        await go_on.wait()
+        peer.send(b"lf")
+        await peer.drain()
+
+    async with ScriptedOrigin(in_two) as origin:
+        reply = await (await pool.connect(address(origin))).exchange(get(address(origin)), None, no_interim)
+        assert reply.whole() is None
+        go_on.set()
+        while not reply.body.complete:
+            await asyncio.sleep(0)
+
+        assert reply.whole() == b"half"
+        assert await reply.body.read() == b""
+
+
 async def test_a_broken_chunk_gives_what_came_and_then_the_error(pool: Pool):
     async with ScriptedOrigin(
         once(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n")

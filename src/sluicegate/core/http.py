@@ -92,13 +92,22 @@ class ResponseHead:
     def end_to_end(self, drop: frozenset[bytes] = frozenset(), add: Sequence[Field] = ()) -> "ResponseHead":
         """The head with the fields that travel on (RFC 9110 §7.6.1), but for `drop` (lower case), and after them `add`."""
         index = self._index or self._indexed()
-        gone = {name for name in index if name in HOP_BY_HOP or name in drop}
+        gone = HOP_BY_HOP.intersection(index) | drop.intersection(index)
         if not (gone or add):
             return self
-        for name in CONNECTION_FIELDS & gone:
-            gone.update(option for value in index[name] for option in _members(value))
-        kept = [item for item in self.fields if item[0].lower() not in gone] if gone else self.fields
-        return ResponseHead(self.status, self.reason, [*kept, *add])
+        kept, noted = self.fields, dict(index)
+        if gone:
+            options = [value for name in CONNECTION_FIELDS & gone for value in index[name]]
+            gone = gone.union(*map(_members, options))
+            kept = [item for item in kept if item[0].lower() not in gone]
+            for name in gone:
+                noted.pop(name, None)
+        for name, value in add:
+            lower = name.lower()
+            noted[lower] = [*noted.get(lower, _NONE), value]
+        head = ResponseHead(self.status, self.reason, [*kept, *add])
+        head._index = noted
+        return head
 
     def anew(self) -> "ResponseHead":
         """The same without what was noted for `get_all`: for a head that is kept long."""

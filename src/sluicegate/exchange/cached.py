@@ -18,7 +18,6 @@ from sluicegate.core.caching.decisions import (
     Join,
     Lookup,
     Multipart,
-    Outcome,
     PassOn,
     Reason,
     Refuse,
@@ -28,7 +27,7 @@ from sluicegate.core.caching.decisions import (
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.invalidation import SAFE_METHODS, invalidated
 from sluicegate.core.caching.keys import cache_key
-from sluicegate.core.http import RequestHead
+from sluicegate.core.http import RequestHead, ResponseHead
 from sluicegate.core.ports import BodyReader, CacheStore, EventSink, OnInterim
 from sluicegate.errors import CacheStoreError, ClientGone
 from sluicegate.exchange.bodies import BytesBody, drain
@@ -83,7 +82,7 @@ class CachedForwarder:
         if not (self.options.enabled and call.may_use_cache):
             return await self.pass_on(call, request, on_interim)
         key = cache_key(request)
-        entries = await self._entries(key) if policy.may_use_cache(request) else []
+        entries = await self._entries(key) if call.plain or policy.may_use_cache(request) else []
         found = policy.look_up(request, entries, self.options, self._clock.wall())
         match found:
             case Hit():
@@ -189,7 +188,17 @@ class CachedForwarder:
         while True:
             received = await self._forwarder.send(errand.call, plan.request, errand.on_interim)
             try:
-                outcome = await self._judged(plan, received, errand.key)
+                outcome = policy.judge(
+                    plan,
+                    received.head,
+                    self.options,
+                    request_time=received.request_time,
+                    response_time=received.response_time,
+                )
+                if not isinstance(outcome, Join) and outcome.remove:
+                    await self._remove(outcome.remove)
+                if plan.request.method not in SAFE_METHODS:
+                    await self._invalidate(plan.request, received.head, errand.key)
                 if isinstance(outcome, Join):
                     outcome = await self._joined_to_its_part(plan, outcome, received)
                 if isinstance(outcome, Again | Freshened):
@@ -205,22 +214,12 @@ class CachedForwarder:
                 await received.body.aclose()
                 raise
 
-    async def _judged(self, plan: Plan, received: Received, key: str) -> Outcome:
-        outcome = policy.judge(
-            plan,
-            received.head,
-            self.options,
-            request_time=received.request_time,
-            response_time=received.response_time,
-        )
-        if not isinstance(outcome, Join):
-            await self._remove(outcome.remove)
-        if plan.request.method not in SAFE_METHODS:
-            self._flights.detach(key)
-        for other in invalidated(plan.request, received.head):
+    async def _invalidate(self, request: RequestHead, response: ResponseHead, key: str) -> None:
+        """Nobody joins what is under way for a resource that the request may have changed, and what is stored goes."""
+        self._flights.detach(key)
+        for other in invalidated(request, response):
             self._flights.detach(other)
             await self._remove([entry.id for entry in await self._store.entries(other)])
-        return outcome
 
     async def _remove(self, entry_ids: Sequence[str]) -> None:
         for entry_id in entry_ids:
@@ -278,7 +277,7 @@ class CachedForwarder:
             if flight is not None:
                 flight.scatter()
             return None
-        if isinstance(body, BytesBody) and (flight is None or not flight.awaited):
+        if isinstance(body, BytesBody) and (flight is None or not flight.followed):
             await undisturbed(keep_whole(body.content, writer, flight))
             return body
         fill = Fill(body, writer, entry, self._flights.abandoned)

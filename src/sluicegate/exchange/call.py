@@ -18,6 +18,8 @@ class Call:
     """None: the request has no body at all."""
     user: str = ""
     may_use_cache: bool = True
+    plain: bool = False
+    """Known to be a GET or HEAD with no field that has a say in caching, loops or framing, but perhaps Authorization."""
     started: float = 0.0
     """When the request arrived (`Clock.now`)."""
     cache: str = "none"

@@ -34,8 +34,10 @@ class Engine:
         """Answer a call. Raises only ClientGone and CancelledError; then nothing is held any more."""
         try:
             request = call.request.with_fields(end_to_end(call.request.fields, OURS))
-            check_loop(request.fields, self._identity.pseudonym)
             self.access.admit_host(request.origin.host)
+            if call.plain:
+                return await self._cached.answer(call, request, on_interim)
+            check_loop(request.fields, self._identity.pseudonym)
             if request.method not in MAX_FORWARDS_METHODS or (left := forwards_left(request)) is None:
                 return await self._cached.answer(call, request, on_interim)
             if left == 0:

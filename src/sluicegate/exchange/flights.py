@@ -88,7 +88,7 @@ class Flight:
             told.set_result(fill.join() or Verdict.ALONE)
 
     @property
-    def awaited(self) -> bool:
+    def followed(self) -> bool:
         """Somebody waits for it."""
         return bool(self._waiting)
 

@@ -18,6 +18,8 @@ from sluicegate.core.http import ResponseHead
 from sluicegate.core.ports import BodyReader, EventSink
 from sluicegate.exchange.call import Answer, Call
 
+_BYPASSING = frozenset({Reason.CACHE_OFF, Reason.METHOD})
+
 
 def tell(
     events: EventSink,
@@ -49,14 +51,10 @@ def tell(
 
 def _word(lookup: Lookup, outcome: Outcome | None) -> str:
     """The access line's `cache`."""
-    match lookup, outcome:
-        case Hit(), _:
-            return "hit"
-        case Refuse(), _:
-            return "none"
-        case _, Freshened():
-            return "revalidated"
-        case Forward(reason=Reason.CACHE_OFF | Reason.METHOD), _:
-            return "bypass"
-        case _:
-            return "miss"
+    if isinstance(lookup, Hit):
+        return "hit"
+    if isinstance(lookup, Refuse):
+        return "none"
+    if isinstance(outcome, Freshened):
+        return "revalidated"
+    return "bypass" if isinstance(lookup, Forward) and lookup.reason in _BYPASSING else "miss"

@@ -70,6 +70,7 @@ class Reception:
         call = self._hub.call(context.client, incoming.head)
         call.body = incoming.body
         call.may_use_cache = incoming.host_matches
+        call.plain = incoming.immediate and not incoming.conditional
         conversation = self._begin(call, incoming, sink)
         try:
             if context.server.address is None:

@@ -191,7 +191,8 @@ def _refuse() -> Refuse:
 
 def _says_more(request: RequestHead) -> bool:
     """Whether a field of the request has a say in what becomes of it when nothing is stored."""
-    return any(len(name) in _TELLING_LENGTHS and name.lower() in _TELLING for name, _ in request.fields)
+    named = [name for name, _ in request.fields if len(name) in _TELLING_LENGTHS]
+    return bool(named) and not _TELLING.isdisjoint(map(bytes.lower, named))
 
 
 def _view(entry: StoredEntry, wanted: Directives, options: CacheOptions, now: float) -> hishel_machine.View:

@@ -69,13 +69,21 @@ async def test_what_is_made_is_on_disk_and_counted(bench):
     assert (bench.writer.entries_waiting, bench.writer.bytes_waiting, bench.writer.waiting) == (0, 0, 0)
 
 
-async def test_what_is_posted_within_a_moment_is_made_in_one_transaction_without_anyone_asking(bench):
+async def posted(bench, number, **options):
     made = asyncio.get_running_loop().create_future()
-    for number in range(1, 100):
+    bench.writer.post(put(number, **options), made.set_result)
+    assert await asyncio.wait_for(made, 10)
+
+
+async def test_a_change_after_a_pause_is_made_at_once_and_those_that_follow_it_together(bench, monkeypatch):
+    monkeypatch.setattr(writer, "GATHER_S", 0.5)
+    await posted(bench, 1)
+    made = asyncio.get_running_loop().create_future()
+    for number in range(2, 100):
         bench.writer.post(put(number), lambda _: None if made.done() else made.set_result(None))
         await asyncio.sleep(0)
 
-    assert bench.there() == []
+    assert bench.there() == [1]
     await made
     assert len(bench.there()) == 99
 
@@ -83,13 +91,14 @@ async def test_what_is_posted_within_a_moment_is_made_in_one_transaction_without
 @pytest.mark.parametrize("hurried", [False, True])
 async def test_what_is_much_or_hurried_does_not_wait_for_more(bench, monkeypatch, hurried):
     monkeypatch.setattr(writer, "GATHER_S", 3600.0)
+    await posted(bench, 7)
     made = asyncio.get_running_loop().create_future()
     bench.writer.post(put(1, body=bytes(100 if hurried else 2 * MIB)), made.set_result)
     if hurried:
         bench.writer.hurry()
 
     assert await asyncio.wait_for(made, 10)
-    assert bench.there() == [1]
+    assert bench.there() == [1, 7]
 
 
 async def test_closing_makes_what_was_posted_and_takes_nothing_more(bench):

@@ -33,7 +33,7 @@ from sluicegate.stores.cache.shelves import NEVER, Shelf
 MAX_WAITING = 16 * 1024 * 1024
 """Bytes that may wait to be written."""
 GATHER_S = 0.05
-"""How long a change may wait for others, in seconds."""
+"""How long a change may wait for others, in seconds, while they keep coming."""
 _ENOUGH = 1024 * 1024
 """So many bytes need not wait for others."""
 _AT_ONCE = 512
@@ -79,6 +79,7 @@ class Writer:
         self._wakes: SimpleQueue[None] = SimpleQueue()
         self._woken = False
         self._timer: asyncio.TimerHandle | None = None
+        self._gather_until = 0.0
         self._again: list[_Posted] = []
         self._owed: list[_Posted] = []
         self._after = totals
@@ -108,7 +109,7 @@ class Writer:
         self.waiting += weight
         self._queue.append((change, done, weight))
         if self._timer is None:
-            self._timer = self._loop.call_later(GATHER_S, self._gathered)
+            self._soon()
         if self.waiting > _ENOUGH:
             self.hurry()
 
@@ -139,8 +140,16 @@ class Writer:
         await asyncio.to_thread(self._thread.join)
         await asyncio.sleep(0)  # what the thread has reported last is told now
 
+    def _soon(self) -> None:
+        """Have what was posted made: after a pause at once, otherwise together with what comes until the time is up."""
+        if self._loop.time() >= self._gather_until:
+            self._gathered()
+        else:
+            self._timer = self._loop.call_at(self._gather_until, self._gathered)
+
     def _gathered(self) -> None:
         self._timer = None
+        self._gather_until = self._loop.time() + GATHER_S
         self.hurry()
 
     def _run(self) -> None:
