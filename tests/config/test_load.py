@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sluicegate.config.keys import all_keys
@@ -301,6 +301,7 @@ TREES = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), TREES, max_size=6))
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_a_file_holds_it_loads_or_is_a_configuration_error(tree):
     with tempfile.TemporaryDirectory() as directory, contextlib.suppress(ConfigError):
         file = Path(directory) / "f.yaml"

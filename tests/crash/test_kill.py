@@ -16,5 +16,5 @@ async def test_a_proxy_that_is_killed_while_it_writes_serves_no_wrong_byte_and_k
     assert report.counts["hit"] > 50
     assert report.counts["changes"] > 5
     assert report.counts["cut"] > kills, "clients were in the middle of a response"
-    assert report.limited > RATES[-1][0]
+    assert report.limited >= RATES[-1][0]
     assert report.most_at_once == SLOTS, "the origin was as busy as it may be"
