@@ -20,7 +20,7 @@ from sluicegate.core.ports import CacheStore
 from sluicegate.errors import DestinationForbidden
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ready:
     """A whole response."""
 

@@ -31,7 +31,7 @@ IDLE_HOSTS = 4_000
 """As many hosts are remembered while nobody asks for them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ask:
     """Who asks for what."""
 
