@@ -1,7 +1,7 @@
 """Garbage collection for a process that keeps much and leaves few circles.
 
-A full collection looks at everything that lives: twenty thousand responses in memory are half a million objects, and a
-pause of a quarter of a second. An exchange leaves no circle behind; a client's connection leaves some kilobytes. So what
+A full collection looks at everything that lives: responses in memory are hundreds of thousands of objects, and a pause of
+more than a tenth of a second. An exchange leaves no circle behind; a client's connection leaves some kilobytes. So what
 survives being young is put aside, and all of it is only looked at once enough connections have been closed.
 """
 
