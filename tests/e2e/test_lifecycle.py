@@ -1,34 +1,18 @@
 """Starting, changing the configuration, leaving."""
 
-import asyncio
 import http.client
 import json
 import signal
 import socket
 import subprocess
-import threading
 
 import pytest
 
-from support.origin import Peer, ThreadedOrigin, answer, response
+from support.held import Held, begin
+from support.origin import ThreadedOrigin, answer, response
 from support.proxy import COMMAND, base_config, clean_environ, read_all, running_proxy, wait_until
 
 OK = answer(response(body=b"ok"))
-
-
-class Held:
-    """A handler that sends half of a response, and the rest once `release` is set."""
-
-    def __init__(self):
-        self.release = threading.Event()
-        self.half_sent = threading.Event()
-
-    async def __call__(self, peer: Peer) -> None:
-        await peer.request()
-        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
-        self.half_sent.set()
-        await asyncio.to_thread(self.release.wait, 30)
-        peer.send(b"done")
 
 
 @pytest.fixture
@@ -36,12 +20,6 @@ def held():
     handler = Held()
     yield handler
     handler.release.set()
-
-
-def begin(proxy, origin):
-    """A request under way: its connection."""
-    host = f"127.0.0.1:{origin.port}"
-    return proxy.raw(f"GET http://{host}/slow HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
 
 
 def test_sigterm_lets_a_response_finish_accepts_nobody_and_loses_no_log_line(tmp_path, held):

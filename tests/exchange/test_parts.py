@@ -1,5 +1,7 @@
 """Parts of responses through the whole engine: kept, used, completed, and never mixed up."""
 
+import asyncio
+
 import pytest
 
 from support.engine import engine_bench
@@ -121,3 +123,38 @@ async def test_several_ranges_of_what_is_stored_come_in_one_multipart_response()
         b"",
     ]
     assert len(origin.log) == 1
+
+
+async def test_a_client_that_leaves_while_a_part_is_being_replaced_leaves_nothing_open():
+    async with ScriptedOrigin(answer(Resource())) as origin, engine_bench() as bench:
+        await bench.ask(origin.url + "/a", **ranged(b"bytes=0-3"))
+        open_body, opened, removing = bench.store.open_body, [], asyncio.Event()
+
+        class Watched:
+            def __init__(self, body):
+                self.body, self.closed = body, False
+
+            def __getattr__(self, name):
+                return getattr(self.body, name)
+
+            async def aclose(self):
+                self.closed = True
+                await self.body.aclose()
+
+        async def watch(found, span=None):
+            opened.append(Watched(await open_body(found, span)))
+            return opened[-1]
+
+        async def remove(_entry_id):
+            removing.set()
+            await asyncio.Event().wait()
+
+        bench.store.open_body, bench.store.remove = watch, remove
+        leaving = asyncio.get_running_loop().create_task(bench.ask(origin.url + "/a"))
+        await asyncio.wait_for(removing.wait(), 10)
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+
+    assert [body.closed for body in opened] == [True]
+    assert bench.gate.in_flight == 0

@@ -210,11 +210,11 @@ async def test_a_late_request_is_recorded_even_if_the_store_is_busy_at_first(kit
     put_off, failures = made.store.postpone, [PermitStoreBusy("busy"), PermitStoreBusy("busy")]
     recorded = []
 
-    def busy(key, rate, at, sent):
+    def busy(key, at, sent):
         if failures:
             raise failures.pop()
         recorded.append((at, sent))
-        put_off(key, rate, at, sent)
+        put_off(key, at, sent)
 
     made.store.postpone = busy
     turn.sent()

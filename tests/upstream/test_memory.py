@@ -1,8 +1,6 @@
 import subprocess
 import sys
 
-import pytest
-
 CHURN = """
 import resource
 from sluicegate.upstream.memory import keep_freed_memory
@@ -24,6 +22,7 @@ def page_faults(before: str) -> int:
     return int(done.stdout)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="page faults of glibc's malloc")
 def test_pieces_of_bodies_come_from_memory_that_is_there_already():
-    assert page_faults("keep_freed_memory()") < page_faults("pass") / 4
+    fewer = 4 if sys.platform == "linux" else 1  # other C libraries take no notice
+
+    assert page_faults("keep_freed_memory()") * fewer <= page_faults("pass")

@@ -1,6 +1,5 @@
 """Real processes: what somebody who uses several workers sees."""
 
-import asyncio
 import itertools
 import json
 import os
@@ -8,12 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from support.held import Held, begin
 from support.origin import ThreadedOrigin, answer, response
 from support.proxy import COMMAND, base_config, clean_environ, read_all, running_proxy, wait_until, write_config
 from support.windows import JITTER_S, Stopwatch, worst_window
@@ -22,35 +21,11 @@ OK = answer(response(body=b"ok", fields=[("Cache-Control", "no-store")]))
 CACHEABLE = answer(response(body=b"kept", fields=[("Cache-Control", "max-age=600")]))
 
 
-class Held:
-    """A handler that sends half of a response, and the rest once `release` is set; /quick is answered at once."""
-
-    def __init__(self):
-        self.release = threading.Event()
-        self.half_sent = threading.Event()
-
-    async def __call__(self, peer):
-        request = await peer.request()
-        if request.target == "/quick":
-            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-            return
-        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
-        self.half_sent.set()
-        await asyncio.to_thread(self.release.wait, 60)
-        peer.send(b"done")
-
-
 @pytest.fixture
 def held():
     handler = Held()
     yield handler
     handler.release.set()
-
-
-def begin(proxy, origin):
-    """A download under way: its connection."""
-    host = f"127.0.0.1:{origin.port}"
-    return proxy.raw(f"GET http://{host}/slow HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
 
 
 def workers(proxy):

@@ -68,10 +68,10 @@ async def _serve(loaded: Loaded, load: Callable[[], Loaded], ready_fd: int | Non
 def _service(loaded: Loaded, load: Callable[[], Loaded]) -> "Service | Supervisor":
     """One process, or the one above many. What is imported here takes a while; --help need not wait for it."""
     if worker_count(loaded.settings) > 1:
-        from sluicegate.workers.supervisor import Supervisor  # noqa: PLC0415
+        from sluicegate.workers.supervisor import Supervisor  # noqa: PLC0415 - see above
 
         return Supervisor(loaded, load)
-    from sluicegate.service import Service  # noqa: PLC0415
+    from sluicegate.service import Service  # noqa: PLC0415 - see above
 
     return Service(loaded, load)
 

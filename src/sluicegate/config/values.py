@@ -4,7 +4,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from sluicegate.config.leaf import Leaf, Unacceptable, switch, text, whole
 
@@ -122,14 +122,19 @@ def network(value: Any) -> Network:
 REDIS_URL_FORMS = "redis://[user:password@]host:port/db, rediss:// the same with TLS, or unix:///path?db=N"
 
 
-def redis_url(value: Any) -> str:
-    """The URL of a Redis, with credentials before the `@` only, where they are masked. Unacceptable otherwise."""
+def _url(value: Any) -> tuple[str, SplitResult, int | None]:
+    """A URL as it was written, its parts, and its port."""
     url = text(value)
     try:
         parts = urlsplit(url)
-        port = parts.port
+        return url, parts, parts.port
     except ValueError:
         raise Unacceptable("is not a URL") from None
+
+
+def redis_url(value: Any) -> str:
+    """The URL of a Redis, with credentials before the `@` only, where they are masked. Unacceptable otherwise."""
+    url, parts, port = _url(value)
     place = parts.path if parts.scheme == "unix" else parts.hostname
     if parts.scheme not in {"redis", "rediss", "unix"} or not place or port == 0 or parts.fragment:
         raise Unacceptable("is not the address of a Redis")
@@ -140,12 +145,7 @@ def redis_url(value: Any) -> str:
 
 def parent_proxy(value: Any) -> str:
     """`http://[user:password@]host:port`. Unacceptable otherwise."""
-    url = text(value)
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise Unacceptable("is not a URL") from None
+    url, parts, port = _url(value)
     if parts.scheme != "http" or not parts.hostname or parts.path.strip("/") or parts.query:
         raise Unacceptable("is not the address of an HTTP proxy")
     if port is None:

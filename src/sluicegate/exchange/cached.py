@@ -231,12 +231,13 @@ class CachedForwarder:
             part = await self._store.open_body(outcome.part)
         except CacheStoreError:
             part = None
+        if part is not None:
+            links = [part, received.body] if outcome.part_first else [received.body, part]
+            received.body = ChainedBody(links, outcome.length)
         await self._remove(outcome.remove)
         if part is None:
             original = plan.completes.original if isinstance(plan, Forward) and plan.completes else plan.request
             return Again(Forward(original, Reason.URI_MISS))
-        links = [part, received.body] if outcome.part_first else [received.body, part]
-        received.body = ChainedBody(links, outcome.length)
         return outcome
 
     async def _validated(self, call: Call, plan: Plan, outcome: Freshened | Again) -> tuple[Answer | None, Plan]:

@@ -165,7 +165,7 @@ class Turn:
     def _postpone(self, at: float, sent: float) -> bool:
         """Correct the record; False while another process holds it."""
         try:
-            self._desk.store.postpone(self.key, self.limit, at, sent)
+            self._desk.store.postpone(self.key, at, sent)
         except PermitStoreBusy:
             return False
         except PermitStoreError:

@@ -62,9 +62,9 @@ class Lease:
         on_sent: Callable[[], None] | None = None,
     ) -> Response:
         incoming = self._send(request, body)
-        if on_sent is not None:
-            on_sent()
         try:
+            if on_sent is not None:
+                on_sent()
             head = await incoming.final_head(on_interim, wait=self._patience)
             if head.status == _PROXY_AUTHENTICATION_REQUIRED and self._parent is not None:
                 raise self._parent.credentials_refused()

@@ -36,18 +36,6 @@ class OriginStats:
     in_use: int
 
 
-@dataclass(slots=True)
-class PoolTotals:
-    """What the pool has done since it was made."""
-
-    dialled: int = 0
-    """Connections that were opened."""
-    failed: int = 0
-    """Connections that could not be opened."""
-    reused: int = 0
-    """How often a connection was handed out again."""
-
-
 class Pool:
     """Connections to origins over HTTP/1.1; see `ports.UpstreamPool`. Belongs to one event loop.
 
@@ -56,7 +44,6 @@ class Pool:
     """
 
     def __init__(self, settings: UpstreamPoolSettings | None = None) -> None:
-        self.totals = PoolTotals()
         self._settings = settings or UpstreamPoolSettings()
         self._parent = _parent(self._settings.parent_proxy)
         self._tls = self._settings.tls or client_context()
@@ -138,7 +125,6 @@ class Pool:
     def _checkout(self, origin: Origin) -> Wire | None:
         while (wire := self._shelves.take(origin)) is not None:
             if wire.usable:
-                self.totals.reused += wire.carried
                 return wire
             wire.abort()
         return None
@@ -147,18 +133,15 @@ class Pool:
         """A new connection, or one that became idle while there was no room for a new one."""
         wire = await self._room.enter(origin, fresh=fresh)
         if wire is not None:
-            self.totals.reused += wire.carried
             return wire
         try:
             wire = await self._dialer.dial(origin, self._forget)
             if self._closed:
                 wire.abort()
                 raise _shutting_down()
-        except BaseException as error:
-            self.totals.failed += isinstance(error, Exception)
+        except BaseException:
             self._room.leave()
             raise
-        self.totals.dialled += 1
         self._wires.add(wire)
         self._shelves.add(wire)
         if wire.lost:

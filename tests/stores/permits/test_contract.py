@@ -177,7 +177,7 @@ def test_no_window_is_exceeded_whatever_arrives_and_whatever_the_wall_clock_does
 async def test_a_request_that_left_late_counts_from_when_it_left(store, clock):
     given = await store.take("a", limit("2/second"), queued=False)
     await clock.advance(0.3)
-    store.postpone("a", limit("2/second"), given.at, clock.now())
+    store.postpone("a", given.at, clock.now())
     assert (await store.take("a", limit("2/second"), queued=False)).admitted
     await clock.advance(0.8)
 
@@ -191,7 +191,7 @@ async def test_what_was_given_meanwhile_is_put_off_too_so_that_the_record_stays_
     await clock.advance(0.1)
     await store.take("a", limit("3/second"), queued=False)
     await clock.advance(0.1)
-    store.postpone("a", limit("3/second"), first.at, clock.now())
+    store.postpone("a", first.at, clock.now())
     await clock.advance(0.95)
 
     assert await burst(store, "a", limit("3/second")) == 1
@@ -200,7 +200,7 @@ async def test_what_was_given_meanwhile_is_put_off_too_so_that_the_record_stays_
 
 
 async def test_an_unknown_key_has_nothing_to_put_off(store, clock):
-    store.postpone("never", limit("3/second"), clock.now() - 1, clock.now())
+    store.postpone("never", clock.now() - 1, clock.now())
 
     assert await burst(store, "never", limit("3/second")) == 3
 
@@ -229,7 +229,7 @@ def test_no_window_of_the_requests_as_they_left_is_exceeded_however_late_they_we
                 clock._now += late_s
                 left.append(clock.now())
                 if late_s > 0:
-                    store.postpone("a", rate, verdict.at, clock.now())
+                    store.postpone("a", verdict.at, clock.now())
         await store.aclose()
         return left
 

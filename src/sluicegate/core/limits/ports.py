@@ -22,7 +22,7 @@ class PermitStore(Protocol):
         cannot be used. After either, no permit was given.
         """
 
-    def postpone(self, key: str, limit: Limit, at: float, sent: float) -> None:
+    def postpone(self, key: str, at: float, sent: float) -> None:
         """A request with a permit recorded `at` a time left only at `sent`: what was recorded since counts as of then.
 
         The process may have been held up between the permit and the sending. Raises as `take` does; nothing has changed

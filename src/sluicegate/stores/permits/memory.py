@@ -72,7 +72,7 @@ class MemoryPermitStore:
             self._sweep(now)
         return verdict
 
-    def postpone(self, key: str, limit: Limit, at: float, sent: float) -> None:  # noqa: ARG002 - the port's
+    def postpone(self, key: str, at: float, sent: float) -> None:
         if (log := self._logs.get(key)) is not None:
             log.postpone(at, sent)
 

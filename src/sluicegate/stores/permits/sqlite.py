@@ -203,7 +203,7 @@ class SqlitePermitStore:
             self._keep(key, Block(limit, made, until, size, left, log.id, log.newest, log.state, reserved))
         return verdict
 
-    def postpone(self, key: str, limit: Limit, at: float, sent: float) -> None:  # noqa: ARG002 - the port's
+    def postpone(self, key: str, at: float, sent: float) -> None:
         with self._file.writing() as db:
             log = HostLog.find(db, key)
             if log.id:
