@@ -55,6 +55,15 @@ async def test_a_response_without_a_date_gets_one():
     assert whole.get("date").endswith(" GMT")
 
 
+async def test_a_date_that_was_for_the_connection_only_is_replaced_by_our_own():
+    fields = [("Date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("Connection", "date"), ("Cache-Control", "no-store")]
+    async with ScriptedOrigin(answer(response(fields=fields))) as origin, engine_bench() as bench:
+        whole = await bench.ask(origin.url + "/")
+
+    assert whole.get("date").endswith(" GMT")
+    assert "1994" not in whole.get("date")
+
+
 async def test_a_request_that_comes_round_again_is_a_loop():
     async with ScriptedOrigin(HELLO) as origin, engine_bench() as bench:
         whole = await bench.ask(origin.url + "/", fields=[(b"Via", b"1.1 other, 1.1 sluicegate-test")])

@@ -104,9 +104,10 @@ class Forwarder:
             connection.release()
 
     def _cleaned(self, head: ResponseHead, now: float) -> ResponseHead:
-        if head.get_all(b"date"):
-            return head.end_to_end(add=self._through)
-        return head.end_to_end(add=[*self._through, (b"Date", formatdate(now, usegmt=True).encode())])
+        cleaned = head.end_to_end(add=self._through)
+        if cleaned.get_all(b"date"):
+            return cleaned
+        return cleaned.end_to_end(add=[(b"Date", formatdate(now, usegmt=True).encode())])
 
 
 def _body(response: UpstreamResponse, turn: Turn) -> BodyReader:
