@@ -6,7 +6,7 @@ from sluicegate.clock import SystemClock
 from sluicegate.config.models import Settings
 from sluicegate.core.events import Level, Notice, Stage
 from sluicegate.errors import StartError
-from sluicegate.groundwork import make_state_dir, open_configured_log
+from sluicegate.groundwork import admin_token, make_state_dir, open_configured_log
 
 
 def test_the_state_directory_is_made_with_its_parents_for_us_alone(tmp_path):
@@ -36,3 +36,16 @@ def test_the_log_is_as_configured(tmp_path):
     lines = [json.loads(line) for file in tmp_path.iterdir() for line in file.read_text().splitlines()]
     assert [line["event"] for line in lines] == ["told"] * 300
     assert len(list(tmp_path.iterdir())) == 3, "the file and two that were set aside"
+
+
+def test_the_configured_token_comes_before_that_of_the_state_directory(tmp_path):
+    configured = {"state_dir": str(tmp_path), "admin_token": "configured-0123456789"}
+
+    assert admin_token(Settings.model_validate(configured)).admits(b"configured-0123456789")
+    assert not (tmp_path / "admin.token").exists()
+
+
+def test_without_one_the_state_directory_has_its_own(tmp_path):
+    token = admin_token(Settings.model_validate({"state_dir": str(tmp_path)}))
+
+    assert token.admits((tmp_path / "admin.token").read_text().strip().encode())

@@ -9,7 +9,10 @@
     │   │   ├── FieldsTooLarge        431
     │   │   ├── ProxyAuthRequired     407
     │   │   ├── DestinationForbidden  403
-    │   │   └── LoopDetected          508
+    │   │   ├── LoopDetected          508
+    │   │   └── TokenRefused          403
+    │   ├── CacheUnavailable     503: what the cache was to do for the admin it could not
+    │   ├── Offline              504: no request may leave, and nothing is stored
     │   ├── LimitError           the limiter says no
     │   │   ├── QueueFull             429
     │   │   ├── WaitTooLong           429
@@ -27,6 +30,7 @@
     │       │   └── SendTimeout       504
     │       ├── ResponseMalformed     502
     │       └── ResponseCutShort      502, or a cut connection once the head is out
+    ├── NotAUrl                  what was given as a URL is none that could be in the cache    exit 2
     ├── ClientGone               nobody waits for the answer any more; never answered
     └── StoreError               a store of ours failed; the cache treats it as a miss
         ├── CacheStoreError
@@ -83,6 +87,12 @@ class ConfigError(SluicegateError):
 
 class StartError(SluicegateError):
     """The proxy cannot start on this machine as it was asked to."""
+
+
+class NotAUrl(SluicegateError):
+    """What was given as a URL is no absolute http or https URL."""
+
+    advice = "Write it with its scheme, as in https://example.org/path."
 
 
 class ExchangeError(SluicegateError):
@@ -149,6 +159,39 @@ class LoopDetected(RequestError):
     status = 508
     proxy_error = "proxy_loop_detected"
     title = "The request loops through this proxy"
+
+
+class TokenRefused(RequestError):
+    """Sluicegate-Token is there and is not the admin token."""
+
+    status = 403
+    proxy_error = "http_request_denied"
+    title = "The admin token is not right"
+    stage = "admin"
+
+
+class CacheUnavailable(ExchangeError):
+    """The store failed while the admin wanted something of it; for everything else that would be a miss."""
+
+    status = 503
+    title = "The cache could not be changed"
+    stage = "cache"
+
+
+class Offline(ExchangeError):
+    """`cache.offline` is on: no request leaves, and nothing stored may answer this one."""
+
+    status = 504
+    proxy_error = "destination_unavailable"
+    title = "The proxy is offline and has no answer stored"
+    stage = "cache"
+    advice = "Ask for it once while cache.offline is false, so that it is stored; or set cache.offline to false."
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"cache.offline is on, and nothing is stored that may answer this request to {host}.")
+
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        return [(b"Cache-Status", b"Sluicegate; detail=offline")]
 
 
 class LimitError(ExchangeError):

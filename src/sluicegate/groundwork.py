@@ -1,10 +1,12 @@
-"""What every process of the proxy stands on, before there is anything to serve: the state directory and the log."""
+"""What every process of the proxy stands on, before there is anything to serve: the state directory, the log, the admin's token."""
 
 import os
 from pathlib import Path
 
+from sluicegate.admin.token_file import token_in
 from sluicegate.clock import Clock
 from sluicegate.config.models import Settings
+from sluicegate.core.admin_token import AdminToken
 from sluicegate.core.events import Level
 from sluicegate.errors import StartError
 from sluicegate.observe.log import Log, open_log
@@ -23,6 +25,12 @@ def make_state_dir(path: Path) -> None:
         raise StartError(
             f"The state directory {path} cannot be written.", advice="Choose another with --state-dir or state_dir."
         )
+
+
+def admin_token(settings: Settings) -> AdminToken:
+    """The configured one, or else the state directory's own, made when there is none. Raises StartError."""
+    configured = settings.admin_token
+    return AdminToken(token_in(settings.state_dir) if configured is None else configured.get_secret_value())
 
 
 def open_configured_log(settings: Settings, clock: Clock) -> Log:

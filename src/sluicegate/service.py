@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+from sluicegate.admin.server import AdminServer
 from sluicegate.config.load import Loaded
 from sluicegate.config.notices import on_bad_reload
 from sluicegate.config.watch import ConfigWatcher
 from sluicegate.core.events import Level, Notice, Stage
 from sluicegate.errors import ConfigError
-from sluicegate.observe.admin import AdminServer
 from sluicegate.proxy.listener import address_of, listen_on
 from sluicegate.serving import Serving
 from sluicegate.tasks import spawn
@@ -44,6 +44,7 @@ class Service:
                 status=self._status,
                 ready=lambda: self._ready,
                 metrics=self._metrics,
+                upkeep=self._runtime.upkeep(),
             )
             await self._admin.start()
             self.admin = self._admin.address

@@ -22,12 +22,17 @@ async def undisturbed[T](coroutine: Coroutine[Any, Any, T]) -> T:
 
     It begins at once, and as long as it waits for nothing that costs no turn of the event loop.
     """
+    task = begin(coroutine)
+    return task.result() if task.done() else await asyncio.shield(task)
+
+
+def begin[T](coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Run `coroutine` now, up to where it first waits; the task is done if it never does."""
     task: asyncio.Task[T] = asyncio.Task(coroutine, loop=asyncio.get_running_loop(), eager_start=True)
-    if task.done():
-        return task.result()
-    _alive.add(task)
-    task.add_done_callback(_done)
-    return await asyncio.shield(task)
+    if not task.done():
+        _alive.add(task)
+        task.add_done_callback(_done)
+    return task
 
 
 def _done(task: asyncio.Task[Any]) -> None:

@@ -137,6 +137,39 @@ def test_a_pipe_gets_no_colours_and_long_lines_stay_whole(tmp_path):
     assert f"{host}  1/second 2/min 3/hour 4/day 5/week" in output
 
 
+RULES = """
+cache:
+  rules:
+    - {hosts: a.example, paths: [/pool/*], ttl: 10m, ignore_query: [utm_*]}
+    - {hosts: ["*.b.example"], never: true}
+"""
+
+
+def test_cache_rules_are_named_with_what_they_depart_from(tmp_path):
+    file = tmp_path / "f.yaml"
+    file.write_text(RULES)
+
+    output = check("--config", file, "--url", "https://a.example/pool/x?y").output
+    assert "cache.rules[0]  a.example, /pool/*\n    ttl: fresh for 10 min 0 s, whatever the response says" in output
+    assert "ignore_query: utm_* are no part of the key (not RFC 9111 §4)" in output
+    assert "cache.rules[1]  *.b.example, every path\n    never:" in output
+    assert "cached     by cache.rules[0]" in output
+
+
+def test_cache_rules_as_json(tmp_path):
+    file = tmp_path / "f.yaml"
+    file.write_text(RULES)
+
+    told = json.loads(check("--config", file, "--json", "--url", "http://x.b.example/").stdout)
+    assert [rule["hosts"] for rule in told["cache_rules"]] == [["a.example"], ["*.b.example"]]
+    assert told["cache_rules"][1]["effects"][0].startswith("never:")
+    assert told["url"]["cache_rule"] == 1
+
+
+def test_without_cache_rules_nothing_is_said_of_them(file):
+    assert "ache rules" not in check("--config", file).output
+
+
 @pytest.mark.parametrize("name", ["sluicegate.yaml", "crawler.yaml", "api-quota.yaml", "sidecar.yaml"])
 def test_the_shipped_examples_are_good(name):
     assert check("--config", Path(__file__).parents[2] / "config" / name).exit_code == 0

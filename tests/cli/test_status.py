@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from sluicegate.admin.server import AdminServer
 from sluicegate.cli.status import command, report
-from sluicegate.observe.admin import AdminServer
 from sluicegate.observe.state import LimitState, State
 from sluicegate.observe.status import ConfigInfo, status_document
 from sluicegate.observe.totals import Totals

@@ -49,3 +49,12 @@ def test_an_admin_page_that_others_can_reach_is_told():
 
 def test_a_private_cache_of_several_users_is_told():
     assert advice(cache={"mode": "private"}, access={"allow": "10.0.0.0/8"})[0].startswith("cache.mode: private keeps")
+
+
+def test_a_cache_rule_that_never_counts_or_changes_nothing_is_told():
+    rules = [{"hosts": "a.example"}, {"ttl": "1m"}, {"hosts": "b.example", "never": True}]
+
+    assert advice(cache={"rules": rules}) == [
+        "cache.rules[0]: changes nothing; what it matches is kept from the rules after it",
+        "cache.rules[2]: never counts, since cache.rules[1] matches all that it matches",
+    ]

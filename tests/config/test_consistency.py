@@ -75,3 +75,31 @@ def test_a_missing_certificate_file_is_told(check, tmp_path):
     assert check("https: {upstream_ca: ca.pem}") == ["https.upstream_ca"]
     (tmp_path / "ca.pem").write_text("")
     assert check("https: {upstream_ca: ca.pem}") == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "keys"),
+    [
+        ("{never: true}", []),
+        ("{never: true, ttl: null, force: false}", []),
+        ("{never: true, ttl: 1m}", ["ttl"]),
+        ("{never: true, sort_query: true, immutable: true}", ["immutable", "sort_query"]),
+        ("{force: true}", ["force"]),
+        ("{force: true, ttl: 1s}", []),
+        ("{ttl: 0s}", []),
+        ("{ttl: 0s, force: true}", ["force"]),
+        ("{ttl: nonsense, force: true}", ["ttl"]),
+        ("{ignore_query: all, sort_query: true}", ["sort_query"]),
+        ("{ignore_query: [a], sort_query: true}", []),
+    ],
+)
+def test_a_cache_rule_that_contradicts_itself_is_told_at_its_key(check, rule, keys):
+    assert check(f"cache: {{rules: [{{hosts: a.example}}, {rule}]}}") == [f"cache.rules[1].{key}" for key in keys]
+
+
+def test_a_private_cache_is_for_one_user(check):
+    def users(names):
+        return f"cache: {{mode: private}}\naccess: {{users: {{{', '.join(f'{name}: {HASH}' for name in names)}}}}}"
+
+    assert check(users(["ann"])) == []
+    assert check(users(["ann", "bob"])) == ["cache.mode"]

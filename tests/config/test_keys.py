@@ -12,6 +12,7 @@ def test_keys_that_users_name_are_found():
     assert key_at(("limits", "hosts", "api.example.com", "rates")).name == "limits.hosts.<name>.rates"
     assert key_at(("access", "users", "bob")).allowed == "the output of `sluicegate password`"
     assert key_at(("access", "allow", 3)).name == "access.allow"
+    assert key_at(("cache", "rules", 0, "ttl")).name == "cache.rules.ttl"
     assert key_at(("nothing",)) is None
 
 
@@ -20,4 +21,5 @@ def test_sections_list_their_names():
     assert names_in(("https",)) == ["mode", "tunnel", "upstream_ca", "http2"]
     assert names_in(("limits", "hosts", "x.example")) == ["rates", "concurrency", "max_wait", "max_queue", "burst"]
     assert names_in(("limits", "hosts")) == []
+    assert names_in(("cache", "rules", 7))[:3] == ["hosts", "paths", "ttl"]
     assert names_in(("listen",)) == []

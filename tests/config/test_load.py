@@ -209,6 +209,12 @@ def test_a_directory_may_have_a_name_that_yaml_reads_as_a_number(tmp_path, monke
     assert load_settings(None, {"SLUICEGATE_STATE_DIR": "5"}).settings.state_dir == tmp_path / "5"
 
 
+def test_a_token_of_digits_stays_as_it_is_in_a_variable():
+    token = load_settings(None, {"SLUICEGATE_ADMIN_TOKEN": "00001111222233334444"}).settings.admin_token
+
+    assert token.get_secret_value() == "00001111222233334444"
+
+
 @pytest.mark.parametrize("text", ["rates", "limits: {default: {rates: 7/second}}", "default: {rates: 7/second}"])
 def test_a_rate_file_holds_the_limits_section_with_or_without_its_name(write, text):
     file = write(text)
@@ -277,7 +283,7 @@ def test_fallback_never_opens_an_address_without_the_access_that_the_file_held(w
 
 
 def test_no_problem_shows_a_password(write):
-    text = "upstream_proxy: http://bob:hunter2@proxy\naccess: {users: {bob: hunter2}}\nlimits: {redis_url: 5}\n"
+    text = "admin_token: hunter2\nupstream_proxy: http://bob:hunter2@proxy\naccess: {users: {bob: hunter2}}\nlimits: {redis_url: 5}\n"
 
     assert "hunter2" not in "\n".join(problems_of(write(text)))
 

@@ -8,6 +8,7 @@ def test_the_defaults_are_those_of_the_contract():
     assert Settings().model_dump(mode="json", exclude={"state_dir"}) == {
         "listen": "127.0.0.1:3128",
         "admin": "127.0.0.1:9090",
+        "admin_token": None,
         "workers": 1,
         "log": {"file": None, "level": "info", "format": "auto", "rotate_size": "100MiB", "rotate_keep": 5},
         "limits": {
@@ -33,6 +34,9 @@ def test_the_defaults_are_those_of_the_contract():
             "collapse": True,
             "finish_when_abandoned": "8MiB",
             "targeted": [],
+            "stale": {"unreachable": "1d", "answer_after": "10s", "queue": None},
+            "offline": False,
+            "rules": [],
         },
         "https": {"mode": "intercept", "tunnel": [], "upstream_ca": None, "http2": False},
         "upstream": {
@@ -68,7 +72,11 @@ def test_what_is_shown_reads_to_the_same_settings():
 
 def test_secrets_are_not_printed():
     settings = Settings.model_validate(
-        {"upstream_proxy": "http://u:hunter2@p:1", "limits": {"redis_url": "redis://:hunter2@h:1"}}
+        {
+            "upstream_proxy": "http://u:hunter2@p:1",
+            "limits": {"redis_url": "redis://:hunter2@h:1"},
+            "admin_token": "hunter2-hunter2-hunter2",
+        }
     )
 
     assert "hunter2" not in repr(settings) + str(settings) + settings.model_dump_json()

@@ -32,6 +32,8 @@ def test_a_variable_names_its_key():
     names = {variable(key) for key in all_keys()}
 
     assert "SLUICEGATE_LIMITS__DEFAULT__MAX_WAIT" in names
+    assert "SLUICEGATE_CACHE__RULES" in names
+    assert "SLUICEGATE_CACHE__RULES__TTL" not in names
     assert all(re.fullmatch(r"(SLUICEGATE_[A-Z0-9_]+)?", name) for name in names)
 
 

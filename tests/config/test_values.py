@@ -98,7 +98,15 @@ def test_a_pattern_that_can_never_match_is_unacceptable_and_told_why(text, messa
 
 @given(st.text())
 def test_no_text_makes_a_reader_fail_in_another_way(text):
-    for read in (host_pattern, parse_address, values.network, values.parent_proxy, values.redis_url, values.field_name):
+    for read in (
+        host_pattern,
+        parse_address,
+        values.network,
+        values.parent_proxy,
+        values.redis_url,
+        values.field_name,
+        values.bearer_token,
+    ):
         with contextlib.suppress(Unacceptable):
             read(text)
 
@@ -166,3 +174,57 @@ def test_http2_is_not_available_yet():
     assert values.unavailable_switch(False) is False
     with pytest.raises(Unacceptable, match="not available yet"):
         values.unavailable_switch(True)
+
+
+@pytest.mark.parametrize(
+    ("written", "pattern"),
+    [
+        ("/a/*", "/a/*"),
+        ("*.css", "*.css"),
+        ("/%7ea/%c3%a9", "/~a/%C3%A9"),
+        ("/\xe9 x", "/%C3%A9%20x"),
+        ("/a/../b", "/b"),
+    ],
+)
+def test_a_path_pattern_is_spelled_as_keys_are(written, pattern):
+    assert values.path_pattern(written) == pattern
+
+
+@pytest.mark.parametrize("written", ["a", "", "/a?b", "/a#b", "http://h/a", 3, None])
+def test_a_path_that_can_never_match_is_unacceptable(written):
+    with pytest.raises(Unacceptable):
+        values.path_pattern(written)
+
+
+def test_a_rule_for_every_host_names_none():
+    assert values.rule_host("*.A.example") == "*.a.example"
+    with pytest.raises(Unacceptable, match="leave hosts out"):
+        values.rule_host("*")
+
+
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [("all", ("*",)), (["*", "a"], ("*",)), ("utm_*", ("utm_*",)), (["a", "all"], ("a", "all")), ([], ())],
+)
+def test_query_names_are_a_list_or_all(written, names):
+    assert values.query_names(written) == names
+    assert values.query_names(values.show_query_names(names)) == names
+
+
+@pytest.mark.parametrize("written", [[1], [""], {"a": 1}, 3, "a=b", ["a&b"]])
+def test_what_is_no_name_of_a_parameter_is_unacceptable(written):
+    with pytest.raises(Unacceptable):
+        values.query_names(written)
+
+
+@pytest.mark.parametrize("token", ["0123456789abcdef", "A-z.0_9~+/0123456==", "f" * 64])
+def test_a_token_is_what_can_stand_in_an_authorization(token):
+    assert values.bearer_token(token) == token
+
+
+@pytest.mark.parametrize(
+    "token", ["short", "", 1234567890123456, None, "with spaces 0123456789", "ümläut-0123456789ab", "a,b,c,d,e,f,g,h,i"]
+)
+def test_other_tokens_are_not_taken(token):
+    with pytest.raises(Unacceptable):
+        values.bearer_token(token)

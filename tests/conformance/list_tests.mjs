@@ -1,4 +1,4 @@
-// Prints what the suite in the directory given would ask a proxy, as JSON: id, kind, what it depends on.
+// Prints what the suite in the directory given would ask a proxy, as JSON: id, name, kind, what it depends on.
 import { pathToFileURL } from 'node:url'
 
 const root = pathToFileURL(`${process.argv[2]}/`)
@@ -7,6 +7,7 @@ const surrogate = (await import(new URL('tests/surrogate-control.mjs', root))).d
 
 const asked = [...suites, surrogate].flatMap(suite => suite.tests.filter(test => !test.browser_only).map(test => ({
   id: test.id,
+  name: test.name,
   suite: suite.id,
   kind: test.kind || 'required',
   depends_on: test.depends_on || []

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 KINDS = ("required", "optimal", "check")
 
@@ -15,6 +14,7 @@ class SuiteTest:
     suite: str
     kind: str
     depends_on: tuple[str, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,3 @@ def figures(
         failed = tuple(sorted(test_id for test_id in asked if not passed(test_id, by_id, results)))
         counted[kind] = Figure(len(asked) - len(failed), len(asked), failed)
     return counted
-
-
-def read_superseded(path: Path) -> frozenset[str]:
-    """The test ids in a list of `id  why` lines with comments."""
-    lines = (line.split("#")[0].split() for line in path.read_text().splitlines())
-    return frozenset(words[0] for words in lines if words)

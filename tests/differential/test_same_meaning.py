@@ -31,7 +31,9 @@ OVER_OTHERS = [
 ]
 IN_NO_ORDER = {"redis"}
 """Stores that name the responses under a key in any order; the others in the order of storing."""
-_expected: dict[tuple[Sequence, ...], list[Story]] = {}
+RULED = ("lane", "lane, pipelined", "tunnel", "flow adapter")
+"""Ways that are tried with rules of the user's own, too."""
+_expected: dict[tuple[bool, tuple[Sequence, ...]], list[Story]] = {}
 """What the engine alone says to sequences one after the other; the clock goes on from one to the next."""
 
 
@@ -43,6 +45,8 @@ class Setting:
     kind: str
     directory: Path
     request: pytest.FixtureRequest
+    ruled: bool = False
+    """Whether there are rules of the user's own."""
     opened: int = 0
 
     async def stories(self, sequences: list[Sequence]) -> list[Story]:
@@ -53,7 +57,7 @@ class Setting:
         server = self.request.getfixturevalue("shared_redis") if self.kind == "redis" else None
         store = await Kind(self.kind, directory, server).open()
         confdir = self.request.getfixturevalue("confdir")
-        async with world(store) as place, ways.WAYS[self.way](place, confdir) as tell:
+        async with world(store, ruled=self.ruled) as place, ways.WAYS[self.way](place, confdir) as tell:
             return [await place.story(one, tell) for one in sequences]
 
     def expected(self, story: Story) -> Story:
@@ -74,11 +78,26 @@ async def test_the_same_sequence_has_the_same_outcome(way, kind, number, tmp_pat
     sequences = [sequence(seed, LENGTH) for seed in range(FIRST, FIRST + number)]
     if kind in IN_NO_ORDER:
         sequences = [one.unambiguous() for one in sequences]
-    setting = Setting(way, kind, tmp_path, request)
-    reference = replace(setting, way="engine alone", kind="memory", directory=_made(tmp_path / "reference"))
-    expected = _expected.get(tuple(sequences))
+    await _compare(Setting(way, kind, tmp_path, request), sequences)
+    if way.startswith(("lane", "tunnel")) and "conversations" not in way and "each" not in way:
+        assert ways.CountedHits.answered > number
+    else:
+        assert ways.CountedHits.answered == 0
+
+
+@pytest.mark.parametrize("way", RULED)
+async def test_it_has_with_the_users_own_rules_too(way, tmp_path, request):
+    sequences = [sequence(seed, LENGTH) for seed in range(FIRST, FIRST + ALL)]
+    await _compare(Setting(way, "memory", tmp_path, request, ruled=True), sequences)
+
+
+async def _compare(setting: Setting, sequences: list[Sequence]) -> None:
+    """Fail at the first sequence whose outcome is not what the engine alone says."""
+    reference = replace(setting, way="engine alone", kind="memory", directory=_made(setting.directory / "reference"))
+    known = setting.ruled, tuple(sequences)
+    expected = _expected.get(known)
     if expected is None:
-        expected = _expected[tuple(sequences)] = await reference.stories(sequences)
+        expected = _expected[known] = await reference.stories(sequences)
     ways.CountedHits.answered = 0
 
     found = await setting.stories(sequences)
@@ -86,10 +105,6 @@ async def test_the_same_sequence_has_the_same_outcome(way, kind, number, tmp_pat
     for one, wanted, story in zip(sequences, expected, found, strict=True):
         if difference := setting.expected(wanted).difference(story):
             pytest.fail(await _shown(setting, reference, one, difference), pytrace=False)
-    if way.startswith(("lane", "tunnel")) and "conversations" not in way and "each" not in way:
-        assert ways.CountedHits.answered > number
-    else:
-        assert ways.CountedHits.answered == 0
 
 
 async def _shown(setting: Setting, reference: Setting, whole: Sequence, difference: str) -> str:

@@ -14,6 +14,7 @@ from differential.sequences import Sequence, Step
 from differential.worlds import HOST, ORIGIN, Told, WireClient, World
 from sluicegate.core.access import AccessPolicy
 from sluicegate.core.caching.decisions import CacheOptions
+from sluicegate.core.caching.rules import RuleSet
 from sluicegate.core.http import FieldList, RequestHead
 from sluicegate.core.interception import Interception
 from sluicegate.exchange.bodies import BytesBody
@@ -52,7 +53,7 @@ class Lane:
     closing: bool = False
     """A connection for each request, which asks for its end."""
     in_place: bool = True
-    """Fresh responses in memory are answered without a conversation."""
+    """Fresh responses in memory are answered without a conversation, and misses that need not wait without a task."""
 
     @contextlib.asynccontextmanager
     async def __call__(self, world: World, confdir: Path) -> AsyncIterator[Tell]:
@@ -191,11 +192,13 @@ def _flow(method: str, path: str, fields: FieldList, body: bytes | None) -> http
 
 def _addon(world: World, *, in_place: bool) -> SluicegateAddon:
     bench = world.bench
+    if not in_place:
+        bench.engine.misses = None
     access = AccessPolicy()
-    options = bench.options if in_place else CacheOptions(enabled=False)
+    rules = bench.rules if in_place else RuleSet(CacheOptions(enabled=False))
     services = Services(
         bench.engine,
-        CountedHits(store=bench.store, options=options, access=access),
+        CountedHits(store=bench.store, rules=rules, access=access),
         Wayside(gate=bench.gate, access=access, identity=Identity(b"me"), parent=None),
         Interception(),
         65536,

@@ -10,7 +10,10 @@ from hashlib import sha256
 from differential.scripted import Resources
 from differential.sequences import START, Sequence
 from sluicegate.clock import ManualClock
-from sluicegate.core.caching.keys import cache_key
+from sluicegate.core.caching.decisions import CacheOptions
+from sluicegate.core.caching.overrides import Overrides
+from sluicegate.core.caching.queries import QueryRule
+from sluicegate.core.caching.rules import Rule, RuleSet
 from sluicegate.core.events import Access, CacheDecided
 from sluicegate.core.http import FieldList, Origin, RequestHead
 from sluicegate.core.ports import CacheStore
@@ -22,6 +25,12 @@ from support.origin import ScriptedOrigin
 HOST = "origin.test"
 """What every client calls the origin, whatever port it has here."""
 ORIGIN = Origin("http", HOST, 80)
+RULES = (
+    Rule(Overrides(ttl_s=5.0, force=True), paths=("*/a",)),
+    Rule(Overrides(immutable=True, query=QueryRule(everything=True)), paths=("*/b",)),
+    Rule(Overrides(ttl_s=20.0, ignore_client_no_cache=True), paths=("*~/d",)),
+)
+"""One for each path of a sequence's resources."""
 
 
 @dataclass
@@ -101,7 +110,7 @@ class World:
     async def _kept(self, path: str) -> list[tuple]:
         store = self.bench.store
         found = []
-        for entry in await store.entries(cache_key(RequestHead("GET", ORIGIN, path))):
+        for entry in await store.entries(self.bench.rules.key(RequestHead("GET", ORIGIN, path))):
             request, response = entry.request, entry.response
             found.append(
                 (
@@ -121,8 +130,8 @@ def _brief(body: bytes) -> str:
 
 
 @contextlib.asynccontextmanager
-async def world(store: CacheStore) -> AsyncIterator[World]:
-    """A world around a store, which is closed with it."""
+async def world(store: CacheStore, *, ruled: bool = False) -> AsyncIterator[World]:
+    """A world around a store, which is closed with it. `ruled`: with rules of the user's own."""
     clock = ManualClock(wall=START)
     resources = Resources(clock)
     async with resources.origin() as origin:
@@ -130,7 +139,9 @@ async def world(store: CacheStore) -> AsyncIterator[World]:
         async def resolve(_host: str, _port: int) -> list:
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", origin.port))]
 
-        async with engine_bench(clock=clock, store=store, pool=UpstreamPoolSettings(resolve=resolve)) as bench:
+        rules = RuleSet(CacheOptions(), RULES if ruled else ())
+        pool = UpstreamPoolSettings(resolve=resolve)
+        async with engine_bench(clock=clock, store=store, pool=pool, rules=rules) as bench:
             yield World(clock, origin, resources, bench)
 
 

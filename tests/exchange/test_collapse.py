@@ -490,7 +490,7 @@ async def test_a_request_with_a_body_is_nobodys_but_its_own():
         handler.go.set()
         wholes = await asyncio.gather(*tasks)
 
-    assert words(wholes) == ["miss"] * 2
+    assert words(wholes) == ["bypass"] * 2
 
 
 async def test_every_writer_is_let_go_of_when_its_answer_is_not_for_those_who_waited(monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 from sluicegate.clock import ManualClock
 from sluicegate.core.access import AccessPolicy
 from sluicegate.core.caching.decisions import CacheOptions
+from sluicegate.core.caching.rules import RuleSet
 from sluicegate.core.http import RequestHead
 from sluicegate.exchange.hits import Hits
 from sluicegate.proxy import wire
@@ -24,7 +25,7 @@ async def stored(*fields, options=None, access=None, asked=(), status="200 OK", 
     async with ScriptedOrigin(said) as origin, engine_bench(clock=clock, options=options) as bench:
         url = origin.url + "/thing"
         await bench.ask(url, fields=list(asked))
-        hits = Hits(store=bench.store, options=bench.options, access=access or AccessPolicy())
+        hits = Hits(store=bench.store, rules=bench.rules, access=access or AccessPolicy())
         yield bench, hits, url, clock
 
 
@@ -173,7 +174,7 @@ async def test_what_is_removed_is_not_answered():
 
 async def test_a_cache_that_is_off_answers_nothing():
     async with stored() as (bench, _, url, clock):
-        hits = Hits(store=bench.store, options=CacheOptions(enabled=False), access=AccessPolicy())
+        hits = Hits(store=bench.store, rules=RuleSet(CacheOptions(enabled=False)), access=AccessPolicy())
 
         assert hits.answer(bench.call(url).request, clock.wall(), conditional=False) is None
 
@@ -183,7 +184,7 @@ async def test_other_options_are_minded_at_once():
         request = bench.call(url).request
         assert b"ttl=100" in hits.answer(request, clock.wall(), conditional=False).data
         targeted = CacheOptions(targeted=(b"cdn-cache-control",))
-        hits = Hits(store=bench.store, options=targeted, access=AccessPolicy())
+        hits = Hits(store=bench.store, rules=RuleSet(targeted), access=AccessPolicy())
 
         assert b"ttl=3" in hits.answer(request, clock.wall(), conditional=False).data
 

@@ -235,3 +235,60 @@ async def test_a_request_that_leaves_at_once_is_not_recorded_twice(kit):
     await made.clock.advance(0.5)
     turn.sent()
     turn.leave()
+
+
+async def test_a_turn_that_waits_for_nothing_needs_no_task_and_is_counted_like_any(kit):
+    made = kit(limit("2/second"))
+    await made.send("first")
+    turn = made.gate.enter_now(Ask("second", "a"))
+    assert turn.permit_now()
+    turn.sent()
+    assert made.gate.in_flight == 1
+    assert [event.request_id for event in made.events.of(Permitted)] == ["first", "second"]
+    assert made.gate.enter_now(Ask("third", "a")) is None
+    turn.leave()
+
+    assert made.nothing_held()
+
+
+async def test_a_permit_that_is_not_to_be_had_at_once_spends_nothing_and_can_be_waited_for(kit):
+    made = kit(limit("2/second"))
+    await made.send("first")
+    turns = [made.gate.enter_now(Ask(name, "a")) for name in ("second", "late")]
+    assert turns[1] is None
+    assert turns[0].permit_now()
+    assert not turns[0].permit_now()
+    waiting = asyncio.get_running_loop().create_task(turns[0].permit())
+    await made.clock.advance(2)
+
+    assert await waiting
+    turns[0].leave()
+    assert made.nothing_held()
+
+
+async def test_a_store_that_fails_gives_no_permit_at_once(kit):
+    made = kit(limit("2/second"))
+    await made.send("first")
+    turn = made.gate.enter_now(Ask("second", "a"))
+
+    def fails(*_key, **_options):
+        raise PermitStoreBusy("held")
+
+    made.store.take_now = fails
+    assert not turn.permit_now()
+    turn.leave()
+
+    assert len(made.events.of(Permitted)) == 1
+    assert made.nothing_held()
+
+
+async def test_whoever_waits_in_line_goes_first(kit):
+    made = kit(limit("1/second"))
+    await made.send("first")
+    made.start("second")
+    await made.clock.settle()
+
+    assert made.gate.enter_now(Ask("third", "a")) is None
+    await made.clock.advance(2)
+    assert made.names() == ["first", "second"]
+    assert made.nothing_held()

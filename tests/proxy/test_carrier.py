@@ -89,6 +89,7 @@ def websocket():
     flow = tflow.tflow()
     flow.request.headers["Upgrade"] = "websocket"
     flow.request.headers["Proxy-Authorization"] = "Basic secret"
+    flow.request.headers["Sluicegate-Token"] = "secret"
     flow.response = None
     return flow
 
@@ -102,6 +103,7 @@ async def test_a_websocket_takes_a_permit_and_leaves_our_credentials_here():
 
     assert first.response is None
     assert "proxy-authorization" not in first.request.headers
+    assert "sluicegate-token" not in first.request.headers
     assert second.response.status_code == 429
 
 

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 
 from sluicegate.clock import SystemClock
 from sluicegate.core.events import Access
@@ -150,3 +151,86 @@ async def test_a_slow_client_slows_the_origin():
         await collect(outbox)
 
     assert stalled_at < 200
+
+
+def converse_plainly(bench, url):
+    """The same with a request that may be sent at once."""
+    conversation, outbox = converse(bench, url)
+    conversation._call.plain = True
+    return conversation, outbox
+
+
+async def test_what_waits_for_nothing_is_answered_in_the_call_that_brings_the_response():
+    async with ScriptedOrigin(STORED) as origin, engine_bench() as bench:
+        await bench.ask(origin.url + "/warm")
+        conversation, outbox = converse_plainly(bench, origin.url + "/a")
+        conversation.start()
+        assert bench.gate.in_flight == 1
+        sent = await collect(outbox)
+
+    assert sent.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert sent.endswith(b"\r\n\r\nhello")
+    (access,) = bench.events.of(Access)
+    assert (access.status, access.bytes_sent, access.cache, access.error) == (200, 5, "miss", "")
+
+
+async def test_a_body_that_came_at_once_and_is_long_is_sent_at_the_client_s_pace():
+    body = b"x" * 100_000
+    long = answer(response(body=body, fields=[("Cache-Control", "no-store")]))
+    async with ScriptedOrigin(long) as origin, engine_bench() as bench:
+        await bench.ask(origin.url + "/warm")
+        conversation, outbox = converse_plainly(bench, origin.url + "/a")
+        conversation.start()
+
+        assert (await collect(outbox)).endswith(b"\r\n\r\n" + body)
+
+
+async def test_a_client_that_leaves_after_its_request_was_sent_at_once_leaves_nothing_behind():
+    async def silent_later(peer):
+        await peer.request()
+        peer.send(response(body=b"warm", fields=[("Cache-Control", "no-store")]))
+        await peer.head()
+        await peer.gone()
+
+    async with ScriptedOrigin(silent_later) as origin, engine_bench() as bench:
+        await bench.ask(origin.url + "/warm")
+        conversation, outbox = converse_plainly(bench, origin.url + "/a")
+        conversation.start()
+        conversation.abandon()
+        assert await collect(outbox) == b""
+        await origin.until(lambda server: server.open == 0)
+
+    assert conversation.close_after
+    assert [access.error for access in bench.events.of(Access)] == ["client_gone"]
+    assert bench.gate.in_flight == 0
+
+
+async def test_a_client_that_leaves_as_its_answer_comes_is_told_of_once():
+    async with ScriptedOrigin(STORED) as origin, engine_bench() as bench:
+        await bench.ask(origin.url + "/warm")
+        conversation, outbox = converse_plainly(bench, origin.url + "/a")
+        conversation.start()
+        conversation.abandon()
+        conversation._begun.look()
+        await collect(outbox)
+        await asyncio.sleep(0)
+
+    assert [access.error for access in bench.events.of(Access)] == ["client_gone"]
+    assert bench.gate.in_flight == 0
+
+
+async def test_what_was_sent_at_once_leaves_no_circles_for_the_garbage_collector():
+    async with ScriptedOrigin(STORED) as origin, engine_bench() as bench:
+        await bench.ask(origin.url + "/warm")
+        gc.collect()
+        gc.disable()
+        try:
+            for number in range(100):
+                conversation, outbox = converse_plainly(bench, f"{origin.url}/{number}")
+                conversation.start()
+                await collect(outbox)
+            unreachable = gc.collect()
+        finally:
+            gc.enable()
+
+    assert unreachable < 100, "not one object a request"

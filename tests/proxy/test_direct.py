@@ -70,8 +70,8 @@ async def connected():
 async def test_a_small_answer_is_one_write():
     async with connected() as (writer, reader):
         lane, written = Receiver(), []
-        write = writer.write
-        writer.write = lambda data: (written.append(data), write(data))
+        write = writer.transport.write
+        writer.transport.write = lambda data: (written.append(data), write(data))
         direct = direct_on(writer, lane=lane)
         direct.post(b"head")
         await direct.put(b"body")

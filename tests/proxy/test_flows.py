@@ -116,3 +116,16 @@ async def test_a_fault_of_the_store_in_the_middle_gives_back_the_slot_too(monkey
             await answered(bench, flow_to(origin))
 
     assert bench.gate.in_flight == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "same"), [("127.0.0.1:{}", True), ("127.0.0.1:1", False), ("evil.test", False), (None, True)]
+)
+async def test_a_host_other_than_that_of_the_origin_is_noticed(host, same):
+    async with ScriptedOrigin(answer(response())) as origin:
+        flow = flow_to(origin)
+        flow.request.headers.pop("Host", None)
+        if host is not None:
+            flow.request.headers["Host"] = host.format(origin.port)
+
+        assert flows.names_its_origin(flows.head_of(flow)) is same

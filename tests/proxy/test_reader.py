@@ -41,9 +41,27 @@ def test_absolute_form_names_the_origin():
     assert isinstance(incoming, Incoming)
     assert incoming.head.origin == Origin("http", "up.test", 8080)
     assert incoming.head.target == "/a?b=c"
-    assert incoming.head.fields == [(b"Host", b"other"), (b"X-One", b"1"), (b"x-one", b"2")]
+    assert incoming.head.fields == [(b"Host", b"up.test:8080"), (b"X-One", b"1"), (b"x-one", b"2")], "RFC 9112 §3.2.2"
     assert incoming.keep_alive
     assert incoming.complete
+
+
+def test_rfc9112_3_2_2_one_that_looks_like_the_last_does_not_take_its_host_along():
+    made = reader()
+    for target in (b"http://a.test/", b"http://b.test/", b"http://a.test/"):
+        made.feed(b"GET " + target + b" HTTP/1.1\r\nHost: evil.test\r\n\r\n")
+
+    assert [parsed.head.fields for parsed in made.parsed] == [
+        [(b"Host", b"a.test")],
+        [(b"Host", b"b.test")],
+        [(b"Host", b"a.test")],
+    ]
+
+
+def test_fields_that_stand_in_for_the_url_are_nothing_to_answer_at_once():
+    incoming = only(b"GET http://up.test/ HTTP/1.1\r\nHost: up.test\r\nX-Forwarded-Host: evil.test\r\n\r\n")
+
+    assert not incoming.immediate
 
 
 @pytest.mark.parametrize(

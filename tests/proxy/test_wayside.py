@@ -2,7 +2,7 @@ import pytest
 
 from sluicegate.core.access import AccessPolicy
 from sluicegate.core.limits.model import Limit, Rate
-from sluicegate.errors import DestinationForbidden, LoopDetected, WaitTooLong
+from sluicegate.errors import DestinationForbidden, LoopDetected, Offline, WaitTooLong
 from sluicegate.exchange.call import Identity
 from sluicegate.proxy.wayside import Wayside
 from support.engine import engine_bench
@@ -42,3 +42,10 @@ async def test_a_name_that_leads_to_a_private_address_is_refused_by_a_guarded_pr
 
         free = Wayside(gate=bench.gate, access=AccessPolicy(), identity=ME)
         assert await free.permitted_address("localhost", 80) is None
+
+
+async def test_offline_nothing_is_let_through():
+    async with engine_bench() as bench:
+        wayside = Wayside(gate=bench.gate, access=AccessPolicy(), identity=ME, offline=True)
+        with pytest.raises(Offline):
+            await wayside.permit(bench.call("https://up.test/"))

@@ -27,7 +27,7 @@ async def addon_on(bench, *, interception=EVERYTHING, access=None, parent=None):
     access = access or AccessPolicy()
     services = Services(
         bench.engine,
-        Hits(store=bench.store, options=bench.options, access=access),
+        Hits(store=bench.store, rules=bench.rules, access=access),
         Wayside(gate=bench.gate, access=access, identity=ME, parent=parent),
         interception,
         65536,

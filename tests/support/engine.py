@@ -1,12 +1,13 @@
 """The engine with everything real under it: gate, pool and stores in memory, a scripted origin on a socket."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 from sluicegate.clock import Clock, SystemClock
 from sluicegate.core.access import AccessPolicy
 from sluicegate.core.caching.decisions import CacheOptions
+from sluicegate.core.caching.rules import RuleSet
 from sluicegate.core.http import FieldList, Origin, RequestHead, ResponseHead
 from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.table import LimitTable
@@ -66,8 +67,14 @@ class Bench:
         self.store = store
         self.events = events
         self.flights = flights
-        self.options = CacheOptions()
+        self.rules = RuleSet(CacheOptions())
+        self.engine_with: Callable[[RuleSet], Engine] = lambda _rules: engine
         self._count = 0
+
+    def use(self, rules: RuleSet) -> None:
+        """Other rules count from now on, as after a reload."""
+        self.rules = rules
+        self.engine = self.engine_with(rules)
 
     def call(
         self,
@@ -113,6 +120,7 @@ async def engine_bench(
     clock: Clock | None = None,
     access: AccessPolicy | None = None,
     options: CacheOptions | None = None,
+    rules: RuleSet | None = None,
     pool: UpstreamPoolSettings | None = None,
     store: CacheStore | None = None,
     max_inflight: int = 500,
@@ -127,18 +135,17 @@ async def engine_bench(
     store = store or MemoryCacheStore()
     flights = Flights(clock)
     forwarder = Forwarder(gate=gate, pool=connections, clock=clock, events=events, identity=identity)
-    cached = CachedForwarder(
-        forwarder=forwarder,
-        store=store,
-        options=options or CacheOptions(),
-        clock=clock,
-        events=events,
-        flights=flights,
-    )
-    engine = Engine(cached=cached, access=access or AccessPolicy(), identity=identity)
+
+    def engine_with(rules: RuleSet) -> Engine:
+        cached = CachedForwarder(
+            forwarder=forwarder, store=store, rules=rules, clock=clock, events=events, flights=flights
+        )
+        return Engine(cached=cached, access=access or AccessPolicy(), identity=identity)
+
+    rules = rules or RuleSet(options or CacheOptions())
     try:
-        bench = Bench(engine, gate, connections, store, events, flights=flights)
-        bench.options = cached.options
+        bench = Bench(engine_with(rules), gate, connections, store, events, flights=flights)
+        bench.rules, bench.engine_with = rules, engine_with
         yield bench
     finally:
         await gate.aclose()

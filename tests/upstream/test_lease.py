@@ -148,3 +148,83 @@ async def test_the_first_byte_clock_starts_when_the_request_is_out(make_pool: Ma
         gate.set()
 
         assert (await upload).body == b"done"
+
+
+async def test_what_is_sent_in_two_parts_is_told_of_once_and_is_there_whole(pool: Pool):
+    async with ScriptedOrigin(answer(response(body=b"hello"))) as origin:
+        await fetch(pool, get(address(origin)))
+        lease = pool.idle(address(origin))
+        news = asyncio.Event()
+        lease.send(get(address(origin), "/now"), news.set)
+        assert lease.whole() is None
+        assert pool.idle(address(origin)) is None
+        await news.wait()
+
+        whole = lease.whole()
+        assert (whole.head.status, whole.whole()) == (200, b"hello")
+        assert pool.stats()[address(origin)].idle == 1
+        assert origin.log[1].target == "/now"
+
+
+async def test_what_is_sent_in_two_parts_can_be_waited_for_after_all(pool: Pool):
+    release = asyncio.Event()
+
+    async def half(peer: Peer) -> None:
+        await peer.request()
+        peer.send(response(body=b"warm"))
+        await peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+        await release.wait()
+        peer.send(b"done")
+        await peer.gone()
+
+    async with ScriptedOrigin(half) as origin:
+        await fetch(pool, get(address(origin)))
+        lease = pool.idle(address(origin))
+        news = asyncio.Event()
+        lease.send(get(address(origin)), news.set)
+        await news.wait()
+        assert lease.whole() is None
+        body = (await lease.response(no_interim)).body
+        release.set()
+
+        assert b"".join([piece async for piece in pieces(body)]) == b"halfdone"
+
+
+async def test_what_is_sent_in_two_parts_and_abandoned_closes_the_connection_without_a_word(pool: Pool):
+    async def once(peer: Peer) -> None:
+        await peer.request()
+        peer.send(response(body=b"warm"))
+        await peer.head()
+        await peer.gone()
+
+    async with ScriptedOrigin(once) as origin:
+        await fetch(pool, get(address(origin)))
+        lease = pool.idle(address(origin))
+        told = []
+        lease.send(get(address(origin)), lambda: told.append(1))
+        lease.abandon()
+        lease.abandon()
+        await origin.until(lambda origin: origin.open == 0)
+
+    assert told == []
+
+
+async def test_an_origin_that_never_answers_what_was_sent_is_news_too(make_pool: MakePool):
+    pool = make_pool(first_byte_timeout_s=0.05)
+
+    async def once(peer: Peer) -> None:
+        await peer.request()
+        peer.send(response(body=b"warm"))
+        await peer.head()
+        await peer.gone()
+
+    async with ScriptedOrigin(once) as origin:
+        await fetch(pool, get(address(origin)))
+        lease = pool.idle(address(origin))
+        news = asyncio.Event()
+        lease.send(get(address(origin)), news.set)
+        await news.wait()
+        assert lease.whole() is None
+        with pytest.raises(ResponseTimeout, match="head"):
+            await lease.response(no_interim)

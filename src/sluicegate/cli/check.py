@@ -11,11 +11,13 @@ from rich.table import Table
 from sluicegate.cli.options import collect, proxy_options
 from sluicegate.cli.output import console, print_json
 from sluicegate.config.advice import Advice, advise
-from sluicegate.config.compile import default_limit, host_limits, interception, limit_table
+from sluicegate.config.compile import cache_rules, default_limit, host_limits, interception, limit_table
 from sluicegate.config.load import Loaded
 from sluicegate.config.models import Settings
 from sluicegate.config.quantities import show_duration, show_rates, show_size
 from sluicegate.config.values import host_name
+from sluicegate.core.caching.rule_wording import effects, matched
+from sluicegate.core.http import Origin, RequestHead
 from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.rates import format_rates
 from sluicegate.core.limits.window import algorithm, explain
@@ -32,6 +34,8 @@ class Ruling:
     key: str
     tunnelled: bool | None
     """None for plain http."""
+    rule: int | None
+    """Which of `cache.rules` counts, from 0."""
 
 
 @click.command(short_help="Check a configuration and show the limits it means.")
@@ -69,7 +73,8 @@ def rule(settings: Settings, url: str) -> Ruling:
         raise click.BadParameter(f"{url!r} is neither http nor https.", param_hint="--url")
     limit, key = limit_table(settings).match(host)
     tunnelled = interception(settings).tunnels(host) if parts.scheme == "https" else None
-    return Ruling(url, limit, key, tunnelled)
+    request = RequestHead("GET", Origin(parts.scheme, host, 0), parts.path or "/")
+    return Ruling(url, limit, key, tunnelled, cache_rules(settings).match(request))
 
 
 def report(loaded: Loaded, ruling: Ruling | None) -> dict[str, Any]:
@@ -81,6 +86,10 @@ def report(loaded: Loaded, ruling: Ruling | None) -> dict[str, Any]:
         "file": None if loaded.file is None else str(loaded.file),
         "checksum": loaded.checksum,
         "limits": {limit.name: _plain(limit) for limit in limits},
+        "cache_rules": [
+            {"hosts": rule.hosts, "paths": rule.paths, "effects": effects(rule.overrides)}
+            for rule in cache_rules(settings).rules
+        ],
         "warnings": [asdict(advice) for advice in advise(settings)],
         "settings": settings.model_dump(mode="json", exclude={"access": {"users"}})
         | {"users": sorted(settings.access.users)},
@@ -101,8 +110,10 @@ def _plain(limit: Limit) -> dict[str, Any]:
 
 def _plain_ruling(ruling: Ruling) -> dict[str, Any]:
     https = {None: None, True: "tunnel", False: "intercept"}[ruling.tunnelled]
-    return {"url": ruling.url, "limit": ruling.limit.name, "counted_for": ruling.key, "https": https} | _plain(
-        ruling.limit
+    return (
+        {"url": ruling.url, "limit": ruling.limit.name, "counted_for": ruling.key, "https": https}
+        | {"cache_rule": ruling.rule}
+        | _plain(ruling.limit)
     )
 
 
@@ -111,6 +122,9 @@ def _show(loaded: Loaded, ruling: Ruling | None) -> None:
     out.print("\n".join(escape(line) for line in _summary(loaded)))
     out.print()
     out.print(_table(loaded.settings))
+    if told := _rules(loaded.settings):
+        out.print()
+        out.print("\n".join(map(escape, told)))
     for advice in advise(loaded.settings):
         out.print(_warning(advice))
     if ruling is not None:
@@ -149,6 +163,16 @@ def _table(settings: Settings) -> Table:
     return table
 
 
+def _rules(settings: Settings) -> list[str]:
+    """The user's own cache rules, each with what it knowingly departs from."""
+    rules = cache_rules(settings).rules
+    lines = ["Cache rules of your own. The first that matches counts; what departs from an RFC says so:"]
+    for index, rule in enumerate(rules):
+        lines.append(f"  cache.rules[{index}]  {matched(rule)}")
+        lines += [f"    {effect}" for effect in effects(rule.overrides)]
+    return lines if rules else []
+
+
 def _warning(advice: Advice) -> str:
     return f"[yellow]Warning:[/yellow] {escape(str(advice))}"
 
@@ -162,4 +186,5 @@ def _told(ruling: Ruling) -> list[str]:
         f"  counted    for {ruling.key}",
         f"  kept by    {explain(limit)}",
         f"  https      {fate[ruling.tunnelled]}",
+        *([] if ruling.rule is None else [f"  cached     by cache.rules[{ruling.rule}]"]),
     ]

@@ -1,10 +1,10 @@
 """`sluicegate`: the group of commands. A command's module is imported when the command is used, not for `--help`."""
 
-import importlib
 from typing import Any, override
 
 import click
 
+from sluicegate.cli.lazy_group import LazyGroup
 from sluicegate.errors import ConfigError, SluicegateError
 
 USAGE_EXIT = 2
@@ -13,6 +13,8 @@ COMMANDS = {
     "serve": "Start the proxy in the foreground.",
     "run": "Run a command with all its downloads going through a proxy of its own.",
     "check": "Check a configuration and show the limits it means.",
+    "explain": "Tell what cache and limiter would do with a request, and why.",
+    "cache": "Look after what is stored: ls, show, stats, verify, purge, export, warm.",
     "env": "Print the variables that send a shell's programs through the proxy.",
     "ca": "Show, export and check the proxy's certificate authority.",
     "status": "Show what a running proxy is doing.",
@@ -23,20 +25,10 @@ COMMANDS = {
 """Each command's one-line help; its module is `sluicegate.cli.<name>` and its click object there is `command`."""
 
 
-class Commands(click.Group):
-    """A group that imports a command when it is asked for by name."""
+class Commands(LazyGroup):
+    """The commands of `sluicegate`."""
 
-    @override
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    @override
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command = importlib.import_module(f"sluicegate.cli.{cmd_name}").command
-        assert isinstance(command, click.Command)
-        return command
+    commands_help = COMMANDS
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
@@ -46,11 +38,6 @@ class Commands(click.Group):
         except SluicegateError as error:
             click.echo(_told(error), err=True)
             ctx.exit(USAGE_EXIT)
-
-    @override
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
 
 
 def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:

@@ -48,6 +48,7 @@ FLAGS = (
         number=True,
     ),
     Flag("--cache", "Who shares the cache.", "cache.mode", "shared|private|off"),
+    Flag("--offline", "Whether no request leaves, and what is stored is all there is.", "cache.offline", "true|false"),
     Flag("--https", "What happens to https.", "https.mode", "intercept|tunnel"),
 )
 """The options that set one key each; those in `proxy_options` besides need a word more."""

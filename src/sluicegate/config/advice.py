@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sluicegate.config.compile import default_limit, host_limits
+from sluicegate.config.compile import cache_rules, default_limit, host_limits
 from sluicegate.config.models import Settings
 from sluicegate.config.yaml_tree import KeyPath, dotted
+from sluicegate.core.caching.overrides import Overrides
 from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.rates import format_rate
 from sluicegate.core.text import human_seconds
@@ -60,5 +61,18 @@ def _on_limit(limit: Limit, path: KeyPath) -> Iterator[Advice]:
 
 
 def _on_cache(settings: Settings) -> Iterator[Advice]:
-    if settings.cache.mode == "private" and (settings.access.allow or len(settings.access.users) > 1):
+    if settings.cache.mode == "private" and settings.access.allow and not settings.access.users:
         yield Advice("cache.mode", "private keeps what is meant for one user, and several can use this proxy")
+    yield from _on_rules(settings)
+
+
+def _on_rules(settings: Settings) -> Iterator[Advice]:
+    """Rules that nothing comes to, or that change nothing."""
+    rules = cache_rules(settings).rules
+    for index, rule in enumerate(rules):
+        key = dotted(("cache", "rules", index))
+        before = next((i for i in range(index) if rules[i].covers_all_of(rule)), None)
+        if before is not None:
+            yield Advice(key, f"never counts, since cache.rules[{before}] matches all that it matches")
+        elif rule.overrides == Overrides():
+            yield Advice(key, "changes nothing; what it matches is kept from the rules after it")

@@ -1,7 +1,12 @@
 """From settings to the objects that core decides with."""
 
-from sluicegate.config.models import DefaultLimit, HostLimit, Settings
-from sluicegate.core.caching.decisions import CacheOptions
+from dataclasses import replace
+
+from sluicegate.config.models import CacheRule, DefaultLimit, HostLimit, Settings
+from sluicegate.core.caching.decisions import CacheOptions, StaleOptions
+from sluicegate.core.caching.overrides import Overrides
+from sluicegate.core.caching.queries import QueryRule
+from sluicegate.core.caching.rules import Rule, RuleSet
 from sluicegate.core.interception import Interception
 from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.table import LimitTable
@@ -26,18 +31,34 @@ def all_limits(settings: Settings) -> list[Limit]:
     return [default_limit(settings), *host_limits(settings).values()]
 
 
-def limit_table(settings: Settings) -> LimitTable:
-    """All limits, ready to be matched."""
-    return LimitTable(default=default_limit(settings), hosts=host_limits(settings))
+def limit_table(settings: Settings, *, max_wait_s: float | None = None) -> LimitTable:
+    """All limits, ready to be matched; `max_wait_s` stands in for the `max_wait` of each."""
+    default, hosts = default_limit(settings), host_limits(settings)
+    if max_wait_s is not None:
+        default = replace(default, max_wait_s=max_wait_s)
+        hosts = {pattern: replace(limit, max_wait_s=max_wait_s) for pattern, limit in hosts.items()}
+    return LimitTable(default=default, hosts=hosts)
 
 
 def cache_options(settings: Settings) -> CacheOptions:
     """What the cache policy needs to know."""
     return CacheOptions(
         shared=settings.cache.mode == "shared",
+        several=bool(settings.access.allow or settings.access.users),
         enabled=settings.cache.mode != "off",
         targeted=tuple(name.lower().encode() for name in settings.cache.targeted),
+        stale=StaleOptions(
+            unreachable_s=settings.cache.stale.unreachable,
+            answer_after_s=settings.cache.stale.answer_after,
+            queue_s=settings.cache.stale.queue,
+        ),
+        offline=settings.cache.offline,
     )
+
+
+def cache_rules(settings: Settings) -> RuleSet:
+    """The user's own rules over `cache_options`."""
+    return RuleSet(cache_options(settings), [_rule(entry) for entry in settings.cache.rules])
 
 
 def max_entry_size(settings: Settings) -> int:
@@ -48,6 +69,22 @@ def max_entry_size(settings: Settings) -> int:
 def interception(settings: Settings) -> Interception:
     """Whose TLS is opened."""
     return Interception(intercept=settings.https.mode == "intercept", tunnel=settings.https.tunnel)
+
+
+def _rule(entry: CacheRule) -> Rule:
+    everything = entry.ignore_query == ("*",)
+    query = None
+    if entry.ignore_query or entry.sort_query:
+        query = QueryRule(() if everything else entry.ignore_query, everything=everything, sort=entry.sort_query)
+    overrides = Overrides(
+        ttl_s=entry.ttl,
+        force=entry.force,
+        never=entry.never,
+        immutable=entry.immutable,
+        ignore_client_no_cache=entry.ignore_client_no_cache,
+        query=query,
+    )
+    return Rule(overrides, entry.hosts, entry.paths)
 
 
 def _limit(name: str, default: DefaultLimit, entry: HostLimit) -> Limit:

@@ -11,7 +11,7 @@ from sluicegate.config.layers import Layer
 from sluicegate.config.leaf import without_userinfo
 from sluicegate.config.yaml_tree import KeyPath
 
-_SECRET_SECTIONS = {("access", "users")}
+_SECRET_SECTIONS = {("access", "users"), ("admin_token",)}
 _LONGEST = 60
 
 
@@ -40,7 +40,7 @@ def complain(layer: Layer, error: ErrorDetails) -> KeyPath:
 
 
 def shown(path: KeyPath, value: Any) -> str:
-    """A value as the user wrote it, short; nothing of a password or its hash."""
+    """A value as the user wrote it, short; nothing of a password, its hash or a token."""
     if any(path[: len(secret)] == secret for secret in _SECRET_SECTIONS):
         return ""
     text = without_userinfo(json.dumps(value, ensure_ascii=False, default=str))

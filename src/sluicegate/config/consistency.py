@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sluicegate.config.layers import Layer
-from sluicegate.config.models import Settings
+from sluicegate.config.models import CacheRule, Settings
 from sluicegate.config.values import Address
 from sluicegate.config.yaml_tree import KeyPath, dotted
 from sluicegate.errors import Problem
@@ -43,8 +43,11 @@ def _all(settings: Settings) -> Iterator[Contradiction]:
     yield from _unsafe_address(settings)
     yield from _same_address(settings)
     yield from _not_shared(settings)
+    yield from _one_users_cache(settings)
     yield from _not_available_yet(settings)
     yield from _missing_file(settings)
+    for index, rule in enumerate(settings.cache.rules):
+        yield from _contradictory_rule(rule, ("cache", "rules", index))
 
 
 def _unsafe_address(settings: Settings) -> Iterator[Contradiction]:
@@ -87,6 +90,17 @@ def _not_shared(settings: Settings) -> Iterator[Contradiction]:
             )
 
 
+def _one_users_cache(settings: Settings) -> Iterator[Contradiction]:
+    users = settings.access.users
+    if settings.cache.mode == "private" and len(users) > 1:
+        yield Contradiction(
+            (("cache", "mode"), ("access", "users")),
+            f"would show what is meant for one of the {len(users)} users to the others",
+            "private",
+            "shared or off; or a proxy, with a state directory, for each user",
+        )
+
+
 def _not_available_yet(settings: Settings) -> Iterator[Contradiction]:
     if settings.limits.backend == "redis":
         yield Contradiction((("limits", "backend"),), "redis is not available yet", "redis", "sqlite | memory")
@@ -96,3 +110,24 @@ def _missing_file(settings: Settings) -> Iterator[Contradiction]:
     ca = settings.https.upstream_ca
     if ca is not None and not ca.is_file():
         yield Contradiction((("https", "upstream_ca"),), "is not a file", str(ca), "a PEM file of certificates")
+
+
+def _contradictory_rule(rule: CacheRule, path: KeyPath) -> Iterator[Contradiction]:
+    """A rule of which one half forbids, or has no need of, the other."""
+    if rule.never:
+        for name in ("ttl", "force", "immutable", "ignore_client_no_cache", "ignore_query", "sort_query"):
+            if name in rule.model_fields_set and getattr(rule, name) not in (None, False, ()):
+                message = "means nothing beside never, which keeps nothing"
+                yield Contradiction(((*path, name), (*path, "never")), message, "", "one of both, or two rules")
+    elif rule.force and rule.ttl is None:
+        yield Contradiction(
+            ((*path, "force"), (*path, "ttl")), "needs a ttl: it says for how long", "", "force together with ttl"
+        )
+    elif rule.ttl == 0:
+        for name in ("force", "immutable"):
+            if getattr(rule, name):
+                message = "means nothing beside ttl: 0s, with which nothing is ever fresh"
+                yield Contradiction(((*path, name), (*path, "ttl")), message, "", "a ttl of 1s or more")
+    if rule.sort_query and rule.ignore_query == ("*",):
+        message = "means nothing beside ignore_query: all"
+        yield Contradiction(((*path, "sort_query"), (*path, "ignore_query")), message, "", "one of both")

@@ -20,6 +20,9 @@ LIVE: tuple[KeyPath, ...] = (
     ("cache", "collapse"),
     ("cache", "finish_when_abandoned"),
     ("cache", "targeted"),
+    ("cache", "stale"),
+    ("cache", "offline"),
+    ("cache", "rules"),
     ("upstream",),
 )
 """The keys that take effect on a reload, with all that is under them. Every other key needs a restart."""
@@ -51,6 +54,7 @@ def with_fixed(old: Settings, new: Settings) -> Settings:
         update={
             "listen": old.listen,
             "admin": old.admin,
+            "admin_token": old.admin_token,
             "state_dir": old.state_dir,
             "workers": old.workers,
             "upstream_proxy": old.upstream_proxy,

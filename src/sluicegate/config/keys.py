@@ -1,7 +1,7 @@
 """Which keys there are: the models, walked once. Feeds error messages, the environment and the reference."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypeAliasType, get_args, get_origin
 
@@ -23,6 +23,8 @@ class Key:
     allowed: str
     default: Any
     section: type[Section] | None = None
+    listed: bool = False
+    """It stands in each entry of a list, or is that list."""
 
     @property
     def name(self) -> str:
@@ -66,6 +68,10 @@ def _walk(model: type[Section], path: tuple[str, ...], values: Section | None) -
         default = getattr(values, name) if values is not None else None
         section, leaf = _kind(field)
         allowed = leaf.allowed if leaf is not None else ""
+        if section is not None and get_origin(field.annotation) is tuple:
+            yield Key(here, field.description or "", "", default, section, listed=True)
+            yield from (replace(key, listed=True) for key in _walk(section, here, section()))
+            continue
         if get_origin(field.annotation) is not dict:
             yield Key(here, field.description or _doc(section), "" if section else allowed, default, section)
             inner = default if isinstance(default, Section) else None

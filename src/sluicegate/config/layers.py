@@ -17,6 +17,9 @@ ENV_PREFIX = "SLUICEGATE_"
 CONFIG_VARIABLE = "SLUICEGATE_CONFIG"
 PATHS: tuple[KeyPath, ...] = (("state_dir",), ("log", "file"), ("https", "upstream_ca"))
 
+_TEXT = (*PATHS, ("admin_token",))
+"""Never read as anything but text: a directory may well be called 5, and a token be all digits."""
+
 _KUBERNETES = re.compile(r"SLUICEGATE_(\w+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
 
 
@@ -144,8 +147,8 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 
 def _verbatim(path: tuple[str, ...], text: str, value: Any) -> Any:
-    """Paths are never read as anything but text: a directory may well be called 5. Only null is null."""
-    return text if path in PATHS and value is not None else value
+    """What the variable says, as text where only text can be meant. Only null is null."""
+    return text if path in _TEXT and value is not None else value
 
 
 def _is_kubernetes(name: str, value: str) -> bool:

@@ -37,6 +37,7 @@ type LocalPath = Annotated[Path, Leaf(path, "a path")]
 
 ParentProxy = secret(Leaf(values.parent_proxy, "http://host:port or http://user:password@host:port"), without_userinfo)
 RedisUrl = secret(Leaf(values.redis_url, values.REDIS_URL_FORMS), without_userinfo)
+AdminToken = secret(Leaf(values.bearer_token, values.BEARER_FORMS))
 PasswordHash = secret(Leaf(values.password_hash, "the output of `sluicegate password`"))
 
 OneOrMany = BeforeValidator(
@@ -123,6 +124,65 @@ class LimitsSettings(Section):
     )
 
 
+class CacheRule(Section):
+    """What the cache does otherwise for some URLs, although RFC 9111 asks for something else."""
+
+    hosts: Annotated[tuple[Annotated[str, Leaf(values.rule_host, values.PATTERN_FORMS)], ...], OneOrMany] = Field(
+        default=(), description="The hosts it is for, as in `limits.hosts`; none: every host."
+    )
+    paths: Annotated[tuple[Annotated[str, Leaf(values.path_pattern, values.PATH_FORMS)], ...], OneOrMany] = Field(
+        default=(), description="The paths it is for, without the query; none: every path."
+    )
+    ttl: Annotated[float | None, optional(quantities.duration("0s", "3650d"))] = Field(
+        default=None,
+        description="How long a response is fresh from when it came or was confirmed, whatever it says. It makes "
+        "nothing storable that is not, and is not for errors.",
+    )
+    force: Switch = Field(
+        default=False, description="Whether to keep, for `ttl`, what says nothing about caching and has no validator."
+    )
+    never: Switch = Field(default=False, description="Whether to keep nothing and to answer nothing from the cache.")
+    immutable: Switch = Field(
+        default=False,
+        description="Whether what is fresh answers a client that reloads (`no-cache`, `max-age=0`), too.",
+    )
+    ignore_client_no_cache: Switch = Field(
+        default=False, description="Whether a client's `no-cache` counts for nothing; its `max-age` still does."
+    )
+    ignore_query: Annotated[
+        tuple[str, ...],
+        Leaf(
+            values.query_names,
+            "names of parameters, such as [utm_*, sid], where an asterisk is any characters; or all",
+            values.show_query_names,
+            {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+        ),
+    ] = Field(default=(), description="Parameters of the query that make no difference to what is stored.")
+    sort_query: Switch = Field(
+        default=False, description="Whether the order of differently named parameters makes no difference."
+    )
+
+
+class StaleSettings(Section):
+    """When a stored response is used after its time, as far as neither it nor the client forbids that (RFC 9111 §4.2.4)."""
+
+    unreachable: Annotated[float, quantities.duration("0s", "3650d")] = Field(
+        default=86_400.0,
+        description="How stale a response may be that stands in for an origin that cannot be reached or does not answer, "
+        "or for a limit that refuses. 0: only as `stale-if-error` allows.",
+    )
+    answer_after: Annotated[float | None, optional(quantities.duration("100ms", "1h"))] = Field(
+        default=10.0,
+        description="When an origin that is still silent counts as one that does not answer; it is then waited for in the "
+        "background. null: once the connection fails or a timeout of `upstream` is over.",
+    )
+    queue: Annotated[float | None, optional(quantities.duration("0s", "1d"))] = Field(
+        default=None,
+        description="The wait at a limit from which on the stale response is used, and refreshed in the background. null: "
+        "however long, it is waited for.",
+    )
+
+
 class CacheSettings(Section):
     """What is kept, and where (RFC 9111)."""
 
@@ -160,6 +220,17 @@ class CacheSettings(Section):
     targeted: Annotated[
         tuple[Annotated[str, Leaf(values.field_name, "HTTP field names, such as CDN-Cache-Control")], ...], OneOrMany
     ] = Field(default=(), description="Fields that stand in for Cache-Control, in order (RFC 9213).")
+    stale: StaleSettings = StaleSettings()
+    offline: Switch = Field(
+        default=False,
+        description="Whether no request leaves at all: what is stored is the answer, stale too unless that is forbidden, "
+        "and everything else is answered 504.",
+    )
+    rules: tuple[CacheRule, ...] = Field(
+        default=(),
+        description="What the cache does otherwise for some URLs, although RFC 9111 asks for something else. The first "
+        "entry that matches host and path counts, alone.",
+    )
 
 
 class HttpsSettings(Section):
@@ -229,6 +300,11 @@ class Settings(Section):
         Address | None, Leaf(values.admin_address, f'{values.ADDRESS_FORMS}; or "off"', values.show_admin)
     ] = Field(
         default=Address("127.0.0.1", 9090), description="Where health, metrics, status and the dashboard are served."
+    )
+    admin_token: Annotated[SecretStr | None, optional(AdminToken)] = Field(
+        default=None,
+        description="What the admin API and PURGE want to see; null is the content of `admin.token` in the state directory, "
+        "which is made at the first start.",
     )
     state_dir: LocalPath = Field(
         default_factory=lambda: default_state_dir(os.environ),

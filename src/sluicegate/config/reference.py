@@ -30,8 +30,8 @@ def json_schema() -> dict[str, Any]:
 
 
 def variable(key: Key) -> str:
-    """The environment variable that sets the key; empty for keys whose names the user chooses."""
-    return "" if ANY_NAME in key.path else ENV_PREFIX + "__".join(key.path).upper()
+    """The environment variable that sets the key; empty for keys whose names the user chooses, and inside a list."""
+    return "" if ANY_NAME in key.path or (key.listed and not key.section) else ENV_PREFIX + "__".join(key.path).upper()
 
 
 def _table(keys: list[Key]) -> list[str]:
@@ -56,6 +56,8 @@ def _default(key: Key) -> str:
 
 
 def _plain(key: Key) -> str:
+    if key.listed:
+        return json.dumps(key.default)
     value: Any = Settings().model_dump(mode="json")
     for part in key.path:
         value = value[part]

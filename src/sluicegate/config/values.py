@@ -4,17 +4,22 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, urlsplit
 
 from sluicegate.config.leaf import Leaf, Unacceptable, switch, text, whole
+from sluicegate.core.caching.keys import normal_path
 
 ADDRESS_FORMS = "host:port, such as 127.0.0.1:3128 or [::1]:3128"
 PATTERN_FORMS = "a host name, an IP address, or *.domain for all subdomains"
+PATH_FORMS = "a path, such as /simple/*, where an asterisk is any characters, slashes too"
+BEARER_FORMS = "at least 16 letters, digits and -._~+/ (openssl rand -hex 32)"
 HIGHEST_PORT = 65535
+_SHORTEST_TOKEN = 16
 LONGEST_NAME = 253
 
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _SCRYPT = re.compile(r"scrypt\$\d+\$\d+\$\d+\$[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+")
 
 
@@ -111,6 +116,40 @@ def tunnel_pattern(value: Any) -> str:
     return host_pattern(value)
 
 
+def rule_host(value: Any) -> str:
+    """As `host_pattern`."""
+    if value == "*":
+        raise Unacceptable("matches nothing; leave hosts out for every host")
+    return host_pattern(value)
+
+
+def path_pattern(value: Any) -> str:
+    """A pattern for paths, spelled as cache keys spell them. Unacceptable for what can never match."""
+    pattern = text(value)
+    if "?" in pattern or "#" in pattern:
+        raise Unacceptable("can never match: a path ends before ? and #")
+    if not pattern.startswith(("/", "*")):
+        raise Unacceptable("can never match: a path begins with /")
+    return normal_path(quote(pattern, safe="/*%!$&'()+,;=:@~", encoding="utf-8"))
+
+
+def query_names(value: Any) -> tuple[str, ...]:
+    """Names of query parameters, or `*` alone for `all`. Unacceptable otherwise."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise Unacceptable("is not a list of names")
+    if value == "all" or "*" in names:
+        return ("*",)
+    if any(letter in name for name in names for letter in "&=?#"):
+        raise Unacceptable("has a name that can never match: & = ? # are no part of one")
+    return tuple(names)
+
+
+def show_query_names(names: tuple[str, ...]) -> list[str] | str:
+    """What `query_names` reads to the same value."""
+    return "all" if names == ("*",) else list(names)
+
+
 def network(value: Any) -> Network:
     """An IP network or a single address. Unacceptable otherwise."""
     try:
@@ -158,6 +197,16 @@ def password_hash(value: Any) -> str:
     if not isinstance(value, str) or _SCRYPT.fullmatch(value) is None:
         raise Unacceptable("is not a password's hash")
     return value
+
+
+def bearer_token(value: Any) -> str:
+    """A secret that can stand in `Authorization: Bearer` (RFC 6750 §2.1). Unacceptable otherwise."""
+    token = text(value)
+    if len(token) < _SHORTEST_TOKEN:
+        raise Unacceptable("is too short to be a secret")
+    if _BEARER.fullmatch(token) is None:
+        raise Unacceptable("has characters that cannot stand in a token")
+    return token
 
 
 def field_name(value: Any) -> str:

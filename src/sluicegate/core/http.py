@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 type Field = tuple[bytes, bytes]
 type FieldList = list[Field]
@@ -82,7 +83,7 @@ class ResponseHead:
 
     def get_all(self, name: bytes) -> list[bytes]:
         """The values of all lines of a field, in order; not to be changed. `name` in lower case."""
-        return (self._index or self._indexed()).get(name, _NONE)
+        return (self._index or self.index()).get(name, _NONE)
 
     def get(self, name: bytes) -> bytes | None:
         """A field's combined value, lines joined by a comma (RFC 9110 §5.3), or None. `name` in lower case."""
@@ -91,15 +92,18 @@ class ResponseHead:
 
     def end_to_end(self, drop: frozenset[bytes] = frozenset(), add: Sequence[Field] = ()) -> "ResponseHead":
         """The head with the fields that travel on (RFC 9110 §7.6.1), but for `drop` (lower case), and after them `add`."""
-        index = self._index or self._indexed()
-        gone = HOP_BY_HOP.intersection(index) | drop.intersection(index)
+        index = self.index()
+        gone = HOP_BY_HOP.intersection(index)
+        if drop:
+            gone |= drop.intersection(index)
         if not (gone or add):
             return self
         kept, noted = self.fields, dict(index)
         if gone:
             options = [value for name in CONNECTION_FIELDS & gone for value in index[name]]
             gone = gone.union(*map(_members, options))
-            kept = [item for item in kept if item[0].lower() not in gone]
+            lengths = set(map(len, gone))
+            kept = [item for item in kept if len(item[0]) not in lengths or item[0].lower() not in gone]
             for name in gone:
                 noted.pop(name, None)
         for name, value in add:
@@ -113,8 +117,10 @@ class ResponseHead:
         """The same without what was noted for `get_all`: for a head that is kept long."""
         return ResponseHead(self.status, self.reason, self.fields)
 
-    def _indexed(self) -> dict[bytes, list[bytes]]:
-        """The values of each field by its name in lower case: made once, for there are many questions."""
+    def index(self) -> dict[bytes, list[bytes]]:
+        """The values of each field by its name in lower case, not to be changed: made once, for there are many questions."""
+        if self._index is not None:
+            return self._index
         index: dict[bytes, list[bytes]] = {}
         self._index = index
         for name, value in self.fields:
@@ -165,5 +171,7 @@ def end_to_end(fields: FieldList, drop: frozenset[bytes] = frozenset()) -> Field
     return without(kept, named) if named else kept
 
 
-def _members(value: bytes) -> list[bytes]:
-    return [option for member in value.lower().split(b",") if (option := member.strip())]
+@lru_cache(maxsize=256)
+def _members(value: bytes) -> tuple[bytes, ...]:
+    """The members of a list of tokens; connections say the same few things again and again."""
+    return tuple(option for member in value.lower().split(b",") if (option := member.strip()))

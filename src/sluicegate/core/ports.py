@@ -1,10 +1,11 @@
 """Where rooms meet: what the engine needs of the world, as Protocols. Adapters keep the promises written here."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol
 
 from sluicegate.core.caching.decisions import Span
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.listing import Listed
 from sluicegate.core.events import Event
 from sluicegate.core.http import FieldList, Origin, RequestHead, ResponseHead
 
@@ -76,6 +77,22 @@ class UpstreamConnection(Protocol):
         True when not one byte of a response came.
         """
 
+    def send(self, request: RequestHead, on_news: Callable[[], None]) -> None:
+        """`exchange` in two parts, for a request without a body: write it, and go on when something has come.
+
+        `on_news` is called once, from the event loop: there is a head now (1xx or final), or there will be none. Then
+        ask `whole`, and failing that `response`; or `abandon` it. Raises UpstreamError, RequestError.
+        """
+
+    def whole(self) -> UpstreamResponse | None:
+        """The response to what was sent, if all of it has come and needs no more thought; None if not, or it failed."""
+
+    async def response(self, on_interim: OnInterim) -> UpstreamResponse:
+        """Wait for the response to what was sent, as `exchange` does."""
+
+    def abandon(self) -> None:
+        """Give up what was sent: the connection is closed, and `on_news` is not called any more. Idempotent."""
+
     def release(self) -> None:
         """Give back an unused connection; idempotent. After `exchange`, the response's body does so."""
 
@@ -85,6 +102,9 @@ class UpstreamPool(Protocol):
 
     async def connect(self, origin: Origin, *, fresh: bool = False) -> UpstreamConnection:
         """An open connection, idle or new (`fresh`: new in any case). Raises UpstreamError."""
+
+    def idle(self, origin: Origin) -> UpstreamConnection | None:
+        """An idle connection that is usable now, if there is one."""
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -134,8 +154,19 @@ class CacheStore(Protocol):
         Delivers all of it or raises CacheStoreError; raises at once if it is gone.
         """
 
-    def begin(self, key: str, entry: StoredEntry, length: int | None) -> EntryWriter | None:
+    def moment(self, key: str) -> int | None:
+        """For `begin`, taken before the request is sent; None where the store knows of no other process's invalidations."""
+
+    def invalidate(self, key: str) -> None:
+        """Have nothing kept under `key` whose request any process on this store has sent by now; to be followed by removals.
+
+        Costs next to nothing, waits for nothing, and holds as far as `moment` tells.
+        """
+
+    def begin(self, key: str, entry: StoredEntry, length: int | None, since: int | None = None) -> EntryWriter | None:
         """Begin to store a response whose body has `length` bytes, if that is known; the id is the store's to give.
+
+        What was invalidated after the moment `since` is not kept, or kept for no longer than it takes to write it.
 
         None when it cannot be stored: too large, or the store is broken.
         """
@@ -145,6 +176,16 @@ class CacheStore(Protocol):
 
     async def remove(self, entry_id: str) -> None:
         """Remove the entry: no later `entries` or `recall` returns it, in any process that shares the store."""
+
+    async def remove_all(self, entry_ids: Sequence[str]) -> None:
+        """Remove several entries, with the promise of `remove`, for little more than one costs."""
+
+    def listed(self, prefix: str = "", *, exact: bool = False) -> AsyncIterator[Listed]:
+        """All entries whose key begins with `prefix`, or is `prefix` when it is `exact`; in no order.
+
+        Read page by page while the store goes on: what was there all the time comes once, what came or went meanwhile
+        may be left out. Never blocks the event loop, and counts as no use. Raises CacheStoreError while it is read.
+        """
 
     async def set_max_size(self, max_size: int) -> None:
         """Change the bound on what all entries and those being written may take, in bytes."""

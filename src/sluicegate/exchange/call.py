@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from sluicegate.core.http import FieldList, RequestHead, ResponseHead
 from sluicegate.core.ports import BodyReader
+from sluicegate.exchange.sent import Sent
+from sluicegate.gate.gate import Pace
 
 
 @dataclass(slots=True)
@@ -26,6 +28,14 @@ class Call:
     reason: str = ""
     """Why the cache did so; empty where an event of its own has told it."""
     stored: bool = False
+    ruled_key: str | None = None
+    """The cache key where a rule of the user's own made it."""
+    sent: Sent | None = None
+    """It has left already, and who forwards it goes on from there."""
+    pace: Pace | None = None
+    """What holds it up, where somebody wants to know."""
+    background: bool = False
+    """It is for the store; no client waits for it."""
     limit_key: str = ""
     wait_s: float = 0.0
     error: str = ""

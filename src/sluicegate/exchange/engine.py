@@ -6,6 +6,7 @@ Whatever goes wrong in here ends as an answer of our own, never as a request tha
 import logging
 
 from sluicegate.core.access import AccessPolicy
+from sluicegate.core.caching.steering import is_steered
 from sluicegate.core.framing import REASONS
 from sluicegate.core.http import ResponseHead, end_to_end
 from sluicegate.core.loops import MAX_FORWARDS_METHODS, check_loop, forwards_left, with_one_forward_less
@@ -14,35 +15,53 @@ from sluicegate.errors import ClientGone, ExchangeError
 from sluicegate.exchange.bodies import BytesBody
 from sluicegate.exchange.cached import CachedForwarder
 from sluicegate.exchange.call import Answer, Call, Identity
+from sluicegate.exchange.misses import Begun, Misses, OnDone
 from sluicegate.exchange.problems import InternalFault, problem
+from sluicegate.exchange.purging import METHOD as PURGE
+from sluicegate.exchange.purging import TOKEN_FIELD, Purging
 
 _logger = logging.getLogger(__name__)
 
-OURS = frozenset({b"expect"})
-"""End-to-end by the letter, but answered here: we say 100 Continue ourselves, after the permit."""
+OURS = frozenset({b"expect", TOKEN_FIELD})
+"""End-to-end by the letter, but for us: we say 100 Continue ourselves, after the permit, and keep the admin's token."""
 
 
 class Engine:
     """Answers calls. One for all clients, whatever they speak."""
 
-    def __init__(self, *, cached: CachedForwarder, access: AccessPolicy, identity: Identity) -> None:
+    def __init__(
+        self, *, cached: CachedForwarder, access: AccessPolicy, identity: Identity, purging: Purging | None = None
+    ) -> None:
+        """Without `purging`, PURGE is a method like any other."""
         self.access = access
+        self.misses: Misses | None = Misses(cached)
+        """Without it, every miss is `handle`d from its beginning."""
         self._cached = cached
         self._identity = identity
+        self._purging = purging
 
-    async def handle(self, call: Call, on_interim: OnInterim) -> Answer:
-        """Answer a call. Raises only ClientGone and CancelledError; then nothing is held any more."""
+    def begin(self, call: Call, done: OnDone) -> Begun | None:
+        """Send a call on at once, where nothing has to be waited for; None where something has: then `handle` it.
+
+        `done` is called once, unless what has begun is abandoned: with the answer, or with None where there is more to
+        wait for. Then `handle` goes on with what has begun.
+        """
+        if self.misses is None or not call.plain:
+            return None
         try:
             request = call.request.with_fields(end_to_end(call.request.fields, OURS))
             self.access.admit_host(request.origin.host)
-            if call.plain:
-                return await self._cached.answer(call, request, on_interim)
-            check_loop(request.fields, self._identity.pseudonym)
-            if request.method not in MAX_FORWARDS_METHODS or (left := forwards_left(request)) is None:
-                return await self._cached.answer(call, request, on_interim)
-            if left == 0:
-                return _final_recipient(call)
-            return await self._cached.pass_on(call, with_one_forward_less(request, left), on_interim)
+            return self.misses.begin(call, request, done)
+        except ExchangeError:
+            return None  # `handle` comes to the same, and says so
+        except Exception:
+            _logger.exception("exchange %s could not be begun at once", call.request_id)
+            return None
+
+    async def handle(self, call: Call, on_interim: OnInterim, begun: Begun | None = None) -> Answer:
+        """Answer a call. Raises only ClientGone and CancelledError; then nothing is held any more."""
+        try:
+            return await (self._answer(call, on_interim) if begun is None else begun.go_on(on_interim))
         except ExchangeError as error:
             return self.refuse(call, error)
         except ClientGone:
@@ -50,6 +69,24 @@ class Engine:
         except Exception:
             _logger.exception("exchange %s failed", call.request_id)
             return self.refuse(call, InternalFault("An internal fault; the log has the details."))
+
+    async def _answer(self, call: Call, on_interim: OnInterim) -> Answer:
+        request = call.request.with_fields(end_to_end(call.request.fields, OURS))
+        self.access.admit_host(request.origin.host)
+        if call.plain:
+            return await self._cached.answer(call, request, on_interim)
+        if request.method == PURGE and self._purging is not None:
+            purged = await self._purging.answer(call)
+            if purged is not None:
+                return purged
+        if call.may_use_cache and is_steered(request, call.body):
+            call.may_use_cache = False
+        check_loop(request.fields, self._identity.pseudonym)
+        if request.method not in MAX_FORWARDS_METHODS or (left := forwards_left(request)) is None:
+            return await self._cached.answer(call, request, on_interim)
+        if left == 0:
+            return _final_recipient(call)
+        return await self._cached.pass_on(call, with_one_forward_less(request, left), on_interim)
 
     def refuse(self, call: Call, error: ExchangeError) -> Answer:
         """The answer that tells about `error`."""

@@ -13,12 +13,15 @@ of the host and the time-outs of its connection.
 """
 
 import asyncio
+import itertools
 from collections import OrderedDict
 from enum import Enum, auto
 
 from sluicegate.clock import Clock
 from sluicegate.core.ports import EntryWriter
+from sluicegate.exchange.background import Background
 from sluicegate.exchange.fill import FINISH_WHEN_ABANDONED, Abandoned, Fill, FillReader
+from sluicegate.gate.gate import Pace
 
 MAX_WAITING = 1000
 """Requests that wait for one other; one more asks for itself."""
@@ -45,7 +48,7 @@ type Told = FillReader | Verdict
 class Flight:
     """One request that is under way for several."""
 
-    __slots__ = ("_flights", "_waiting", "fill", "key", "name")
+    __slots__ = ("_flights", "_waiting", "fill", "key", "name", "pace")
 
     def __init__(self, flights: "Flights", name: str, key: str) -> None:
         self.name = name
@@ -53,6 +56,8 @@ class Flight:
         """The cache key."""
         self.fill: Fill | None = None
         """The answer, once it is known to be stored."""
+        self.pace: Pace | None = None
+        """What holds up the one who leads, if that is known."""
         self._flights: Flights | None = flights
         self._waiting: dict[asyncio.Future[Told | Exception], None] = {}
 
@@ -178,11 +183,13 @@ class Flights:
         self.collapse = True
         """Whether requests wait for one another at all."""
         self.abandoned = Abandoned()
+        self.background = Background(clock)
         self.waiting = 0
         """Requests that wait for another's answer."""
         self._clock = clock
         self._flights: dict[str, Flight] = {}
         self._apart: OrderedDict[str, float] = OrderedDict()
+        self._numbers = itertools.count()
 
     def configure(self, *, collapse: bool, finish_when_abandoned: int = FINISH_WHEN_ABANDONED) -> None:
         """Put other settings in force; flights under way go on."""
@@ -199,6 +206,12 @@ class Flights:
             if self._clock.now() < until:
                 return None
             del self._apart[name]
+        flight = self._flights[name] = Flight(self, name, key)
+        return flight
+
+    def begin_alone(self, key: str) -> Flight:
+        """A flight that nobody finds, so that a change of the resource reaches what is under way all the same."""
+        name = f"{key} alone {next(self._numbers)}"
         flight = self._flights[name] = Flight(self, name, key)
         return flight
 
@@ -220,4 +233,5 @@ class Flights:
 
     async def aclose(self) -> None:
         """Give up what is fetched for nobody."""
+        await self.background.aclose()
         await self.abandoned.aclose()

@@ -4,6 +4,7 @@ The head of an entry is made ready at its first use and kept with it; what chang
 Whatever cannot be answered here (nothing stored, stale, not in memory, the client's doubts) goes the long way.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sluicegate.core.access import AccessPolicy
@@ -12,12 +13,15 @@ from sluicegate.core.caching.decisions import CacheOptions, Hit, Reason
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.facts import Facts, facts_of
 from sluicegate.core.caching.headers import without_age
-from sluicegate.core.caching.keys import cache_key
-from sluicegate.core.caching.status import CACHE_NAME, cache_status
+from sluicegate.core.caching.rules import RuleSet
+from sluicegate.core.caching.stale import REFRESHING
+from sluicegate.core.caching.status import CACHE_NAME, cache_status, hit_ends
 from sluicegate.core.framing import BODYLESS, head_lines, without_framing
 from sluicegate.core.http import RequestHead, end_to_end
 from sluicegate.core.ports import CacheStore
 from sluicegate.errors import DestinationForbidden
+
+type Refresh = Callable[[RequestHead, StoredEntry], None]
 
 
 @dataclass(slots=True)
@@ -46,9 +50,13 @@ class _Prepared:
 class Hits:
     """Answers from memory."""
 
-    def __init__(self, *, store: CacheStore, options: CacheOptions, access: AccessPolicy) -> None:
+    def __init__(
+        self, *, store: CacheStore, rules: RuleSet, access: AccessPolicy, refresh: Refresh | None = None
+    ) -> None:
+        """`refresh` has an entry validated that was used stale; without it such answers go the long way."""
+        self._refresh = refresh
         self._store = store
-        self._options = options
+        self._rules = rules
         self._access = access
 
     def answer(self, request: RequestHead, now: float, *, conditional: bool) -> Ready | None:
@@ -56,22 +64,25 @@ class Hits:
 
         `conditional` says that fields of the request have a say in it (Range, If-None-Match, Cache-Control and so on).
         """
-        if not self._options.enabled:
+        key, options = self._rules.resolve(request)
+        if not options.enabled:
             return None
-        entries = self._store.recall(cache_key(request))
+        entries = self._store.recall(key)
         if not entries or not self._admits(request.origin.host):
             return None
         if conditional or len(entries) > 1 or request.method != "GET":
-            return self._looked_up(request, entries, now)
+            return self._looked_up(request, key, options, entries, now)
         entry = entries[0]
         prepared = entry.prepared
-        if not isinstance(prepared, _Prepared) or prepared.facts.options is not self._options:
-            prepared = entry.prepared = _prepare(entry, facts_of(entry, self._options))
+        if not isinstance(prepared, _Prepared) or prepared.facts.options is not options:
+            prepared = entry.prepared = _prepare(entry, facts_of(entry, options), options.ruled_key(key))
         facts = prepared.facts
         if facts.varies or facts.partial:
-            return self._looked_up(request, entries, now)
+            return self._looked_up(request, key, options, entries, now)
         age = facts.age(now)
         ttl = facts.lifetime - age
+        if ttl <= 0 and -ttl < facts.revalidate_s:
+            return self._looked_up(request, key, options, entries, now)
         if ttl <= 0 or facts.must_ask or (body := self._store.body_at_hand(entry)) is None:
             return None
         data = b"%bAge: %d\r\nCache-Status: %b; hit; ttl=%d%b%b" % (
@@ -82,21 +93,25 @@ class Hits:
             prepared.after,
             body,
         )
-        return Ready(entry.response.status, data, len(body), Reason.FRESH)
+        return Ready(entry.response.status, data, len(body), facts.fresh)
 
-    def _looked_up(self, request: RequestHead, entries: list[StoredEntry], now: float) -> Ready | None:
+    def _looked_up(
+        self, request: RequestHead, key: str, options: CacheOptions, entries: list[StoredEntry], now: float
+    ) -> Ready | None:
         """What the policy says, if it is a hit."""
         cleaned = request.with_fields(end_to_end(request.fields))
-        hit = policy.look_up(cleaned, entries, self._options, now)
-        if not isinstance(hit, Hit):
+        hit = policy.look_up(cleaned, entries, options, now)
+        if not isinstance(hit, Hit) or (self._refresh is None and hit.reason in REFRESHING):
             return None
         head = hit.head
         bodyless = request.method == "HEAD" or head.status in BODYLESS
         body = b"" if bodyless or head.status == _UNSATISFIABLE else self._store.body_at_hand(hit.entry)
         if body is None:
             return None
+        if self._refresh is not None and hit.reason in REFRESHING:
+            self._refresh(cleaned, hit.entry)
         body = _asked_for(hit, body)
-        fields = [*head.fields, (b"Cache-Status", cache_status(hit))]
+        fields = [*head.fields, (b"Cache-Status", cache_status(hit, key=options.ruled_key(key)))]
         if head.status == _NO_CONTENT:
             fields = without_framing(fields)
         elif not bodyless:
@@ -124,8 +139,8 @@ def _asked_for(hit: Hit, body: bytes) -> bytes:
     return body if hit.span is None else body[hit.span.start : hit.span.end]
 
 
-def _prepare(entry: StoredEntry, facts: Facts) -> _Prepared:
+def _prepare(entry: StoredEntry, facts: Facts, ruled_key: str | None) -> _Prepared:
     response = entry.response
     before = head_lines(response.status, response.reason, without_framing(without_age(response.fields)))
     framing = b"" if response.status in BODYLESS else b"Content-Length: %d\r\n" % (entry.body_length or 0)
-    return _Prepared(facts, before, b"\r\n" + framing + b"\r\n")
+    return _Prepared(facts, before, hit_ends(facts.fresh, ruled_key) + b"\r\n" + framing + b"\r\n")

@@ -15,12 +15,13 @@ from sluicegate.clock import Clock
 from sluicegate.core.limits.ports import PermitStore, SlotStore
 from sluicegate.core.limits.table import LimitTable
 from sluicegate.core.ports import EventSink
+from sluicegate.errors import PermitStoreError
 from sluicegate.gate.host import Host, HostStatus
 from sluicegate.gate.slots import Slots
 from sluicegate.gate.timers import Timers
-from sluicegate.gate.turn import Ask, Desk, Turn
+from sluicegate.gate.turn import Ask, Desk, Pace, Turn
 
-__all__ = ["Ask", "Gate", "HostStatus", "Turn"]
+__all__ = ["Ask", "Gate", "HostStatus", "Pace", "Turn"]
 
 
 class Gate:
@@ -44,20 +45,35 @@ class Gate:
         slots = Slots(max_inflight, shared, lambda delay_s, call: timers.call_at(clock.now() + delay_s, call))
         self._desk = Desk(store, clock, events, timers, slots)
 
+    def enter_now(self, ask: Ask) -> Turn | None:
+        """`enter` where nothing stands in the way; None, and no place is taken, where something does."""
+        turn = self._turn(ask)
+        if turn.enter_now():
+            return turn
+        turn.leave()
+        return None
+
     async def enter(self, ask: Ask) -> Turn:
         """Wait for room to send a request to `ask.host`; the Turn's `permit` then waits for the rates.
 
         Raises QueueFull and WaitTooLong, at once where they can be foreseen, and LimiterUnavailable once closed. The
         caller calls `leave` on the Turn in the end, whatever happens.
         """
-        limit, key = self._table.match(ask.host)
-        host = self._desk.hosts.get(key)
-        if host is None:
-            host = self._desk.hosts[key] = Host(key, limit)
-        turn = Turn(ask, host, self._desk)
+        turn = self._turn(ask)
         if not turn.enter_now():
             await turn.enter()
         return turn
+
+    async def foresee(self, host: str) -> float:
+        """How long a request to `host` that came now would wait for its permit (seconds), as far as rates tell."""
+        limit, key = self._table.match(host)
+        known = self._desk.hosts.get(key)
+        if limit.unlimited:
+            return 0.0
+        try:
+            return await self._desk.store.predict(key, limit, known.unpermitted if known is not None else 0)
+        except PermitStoreError:
+            return 0.0
 
     def configure(self, table: LimitTable, max_inflight: int) -> None:
         """Put other limits in force. Those who wait keep their places and wait as the new limits say."""
@@ -84,6 +100,13 @@ class Gate:
         self._desk.closed = True
         self._rouse_all()
         self._desk.timers.close()
+
+    def _turn(self, ask: Ask) -> Turn:
+        limit, key = self._table.match(ask.host)
+        host = self._desk.hosts.get(key)
+        if host is None:
+            host = self._desk.hosts[key] = Host(key, limit)
+        return Turn(ask, host, self._desk)
 
     def _rouse_all(self) -> None:
         for host in list(self._desk.hosts.values()):

@@ -102,11 +102,11 @@ class Slots:
     def assign(self, host: Host[Waiting]) -> None:
         """Let in whoever may come in now."""
         while host.queue and not host.polling and self._host_slot(host):
-            turn = host.queue.pop()
+            turn = host.queue.take()
             turn.place = Place.LOBBY
             self._lobby.push(turn)
         while self._lobby and not self._polling and self._global_slot():
-            turn = self._lobby.pop()
+            turn = self._lobby.take()
             turn.place = Place.INSIDE
             turn.rouse()
 

@@ -32,12 +32,22 @@ IDLE_HOSTS = 4_000
 
 
 @dataclass(slots=True)
+class Pace:
+    """What a request waits for: the limiter, or else connection and answer."""
+
+    since: float | None
+    """Since when the limiter has not held it up (`Clock.now`); None while it does."""
+
+
+@dataclass(slots=True)
 class Ask:
     """Who asks for what."""
 
     request_id: str
     host: str
     client: str = ""
+    pace: "Pace | None" = None
+    """Kept up to date, if the caller wants to know."""
 
 
 @dataclass(slots=True)
@@ -119,6 +129,29 @@ class Turn:
             self._give_up(error)
             raise
 
+    def permit_now(self) -> bool:
+        """`permit` where it is to be had at once; False, and nothing is spent or told, where it is not: then ask `permit`."""
+        host, desk = self.host, self._desk
+        if host.line or desk.closed:
+            return False
+        if host.limit.unlimited:
+            self._count()
+            return True
+        try:
+            verdict = desk.store.take_now(host.key, host.limit, queued=False)
+        except PermitStoreError:
+            return False
+        if verdict is None:
+            return False
+        desk.failing_since = None
+        if not verdict.admitted:
+            host.free = 0
+            return False
+        self._admitted(verdict, desk.clock.now())
+        self._count()
+        self._tell_permitted()
+        return True
+
     async def permit(self, *, unless: Callable[[], bool] = lambda: False) -> bool:
         """Wait until the limit lets one more request go; send it before anything else is awaited.
 
@@ -148,9 +181,7 @@ class Turn:
             if host.line:
                 host.line.first().rouse()
             self._desk.slots.assign(host)
-        self._desk.events.emit(
-            Permitted(self._ask.request_id, self._ask.host, self.key, self.waited_s, host.waiting, host.in_flight)
-        )
+        self._tell_permitted()
         return True
 
     def sent(self) -> None:
@@ -221,8 +252,7 @@ class Turn:
                 verdict = await self._take(queued=queued or len(self.host.line) > 1)
                 now = self._desk.clock.now()
                 if verdict.admitted:
-                    self._recorded_at = verdict.at
-                    self._note_free(verdict.free, now)
+                    self._admitted(verdict, now)
                     return True
                 self.host.free = 0
                 if now + verdict.wait_s > self._deadline:
@@ -235,11 +265,19 @@ class Turn:
             queued = True
         return not unless()
 
-    def _note_free(self, free: int, now: float) -> None:
+    def _admitted(self, verdict: Verdict, now: float) -> None:
+        """Note when the permit counts, and how many more are free."""
+        self._recorded_at = verdict.at
         host = self.host
         host.free -= 1
-        if free > host.free:
-            host.free, host.free_until = free, now + HINT_S
+        if verdict.free > host.free:
+            host.free, host.free_until = verdict.free, now + HINT_S
+
+    def _tell_permitted(self) -> None:
+        ask, host = self._ask, self.host
+        self._desk.events.emit(
+            Permitted(ask.request_id, ask.host, self.key, self.waited_s, host.waiting, host.in_flight)
+        )
 
     async def _take(self, *, queued: bool) -> Verdict:
         """The store's answer; a store that fails is asked again for a while (fail closed: no answer, no permit)."""
@@ -281,9 +319,14 @@ class Turn:
         timer = self._desk.timers.call_at(until, self.rouse)
         began = self._desk.clock.now()
         self.host.waiting += 1
+        pace = self._ask.pace
+        if pace is not None:
+            pace.since = None
         try:
             await self._wake
         finally:
+            if pace is not None:
+                pace.since = self._desk.clock.now()
             timer.cancel()
             self._wake = None
             self.host.waiting -= 1

@@ -98,6 +98,7 @@ class SluicegateAddon:
         if flow.response is not None or PERMITTED in flow.metadata:
             return
         call = self._hub.call(flow.client_conn, flows.head_of(flow))
+        call.may_use_cache = flows.names_its_origin(call.request)
         engine = self.services.engine
         try:
             call.user = user_of(flow.client_conn) or engine.access.admit(call.client, call.request.fields)

@@ -15,6 +15,7 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from sluicegate.core.http import without
 from sluicegate.errors import ClientGone, ExchangeError
 from sluicegate.exchange.call import Call
+from sluicegate.exchange.purging import TOKEN_FIELD
 from sluicegate.proxy import flows
 from sluicegate.proxy.hub import Hub, host_of, user_of
 from sluicegate.proxy.lane import placeholder
@@ -24,8 +25,8 @@ _logger = logging.getLogger(__name__)
 SWITCHING_PROTOCOLS = 101
 PERMITTED = "sluicegate_permitted"
 """Marks a flow whose permit has been taken."""
-_OURS = (b"proxy-authorization", b"proxy-connection")
-"""Fields of a WebSocket's opening that concern only the connection to us."""
+_OURS = (b"proxy-authorization", b"proxy-connection", TOKEN_FIELD)
+"""Fields of a WebSocket's opening that are for us alone."""
 
 
 class Closed(layer.Layer):

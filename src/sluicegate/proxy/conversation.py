@@ -13,6 +13,7 @@ from sluicegate.errors import ClientGone, ExchangeError
 from sluicegate.exchange.bodies import BytesBody
 from sluicegate.exchange.call import Answer, Call
 from sluicegate.exchange.engine import Engine
+from sluicegate.exchange.misses import Begun
 from sluicegate.proxy import wire
 from sluicegate.proxy.outbox import Sink
 from sluicegate.proxy.reader import Incoming
@@ -49,7 +50,9 @@ class Conversation:
         self._events = events
         self._on_end = on_end
         self._sink = sink
+        self._begun: Begun | None = None
         self._task: asyncio.Task[None] | None = None
+        self._gone = False
         self._ending = False
         self._status = 0
         self._sent = 0
@@ -57,8 +60,10 @@ class Conversation:
             incoming.body.on_first_read = lambda: self._sink.post(wire.CONTINUE)
 
     def start(self) -> None:
-        """Ask the engine."""
-        self._begin(self._run())
+        """Ask the engine: in this call, where nothing has to be waited for, or else in a task."""
+        self._begun = self._engine.begin(self._call, self._came)
+        if self._begun is None:
+            self._begin(self._run())
 
     def refuse(self, error: ExchangeError) -> None:
         """Answer with `error` and end the connection; the engine is not asked."""
@@ -73,18 +78,34 @@ class Conversation:
         """The client has gone: give up whatever is being waited for."""
         if self._incoming.body is not None:
             self._incoming.body.abort()
-        if self._task is not None:
-            # Not at once: a task that is cancelled before its first step never gets to `_finish`.
-            asyncio.get_running_loop().call_soon(self._interrupt, self._task)
+        self._gone = True
+        # Not at once: a task that is cancelled before its first step never gets to `_finish`.
+        asyncio.get_running_loop().call_soon(self._interrupt)
 
-    def _interrupt(self, task: asyncio.Task[None]) -> None:
-        """Cancel the task, unless it has come to its end by itself and is giving back what it holds."""
-        if not self._ending:
-            task.cancel()
+    def _interrupt(self) -> None:
+        """Give up, unless it has come to its end by itself and what it holds is being given back."""
+        if self._ending:
+            return
+        if self._task is not None:
+            self._task.cancel()
+        elif self._begun is not None:
+            self._begun.abandon()
+            self._finish("client_gone")
+
+    def _came(self, answer: Answer | None) -> None:
+        """What was begun has been answered, or (None) goes on in a task. If the client has gone, `_interrupt` comes next."""
+        if self._gone:
+            return
+        if answer is None:
+            self._begin(self._run())
+        elif isinstance(answer.body, BytesBody) and len(answer.body.content) <= AT_ONCE:
+            self._send_now(answer, answer.body)
+        else:
+            self._begin(self._send(answer))
 
     async def _run(self) -> None:
         try:
-            answer = await self._engine.handle(self._call, self._pass_on_interim)
+            answer = await self._engine.handle(self._call, self._pass_on_interim, self._begun)
         except (ClientGone, asyncio.CancelledError):
             self._finish("client_gone")
         else:
@@ -108,7 +129,38 @@ class Conversation:
             finally:
                 self._finish(error)
 
+    def _send_now(self, answer: Answer, body: BytesBody) -> None:
+        error = ""
+        self._ending = True
+        try:
+            self._write_whole(self._framing(answer), answer.head, body)
+        except Exception:
+            error = "proxy_internal_error"
+            _logger.exception("exchange %s failed while its body was sent", self._call.request_id)
+        self._finish(error)
+
     async def _write(self, answer: Answer) -> None:
+        framing, body = self._framing(answer), answer.body
+        if framing.bodyless or (isinstance(body, BytesBody) and len(body.content) <= AT_ONCE):
+            self._write_whole(framing, answer.head, body if isinstance(body, BytesBody) else BytesBody())
+            return
+        self._sink.post(framing.head(answer.head))
+        while data := await body.read():
+            self._sent += len(data)
+            if self._sent == body.length:
+                # Reaching the end is what stores it. A client that has the last byte may leave, or ask for it again.
+                await body.read()
+            await self._sink.put(framing.piece(data))
+        self._sink.post(framing.end(body.trailers), last=True)
+
+    def _write_whole(self, framing: wire.Framing, head: ResponseHead, body: BytesBody) -> None:
+        data = framing.head(head)
+        if not framing.bodyless:
+            self._sent = len(body.content)
+            data += framing.piece(body.content) + framing.end(body.trailers)
+        self._sink.post(data, last=True)
+
+    def _framing(self, answer: Answer) -> wire.Framing:
         framing = wire.Framing(
             answer,
             method=self._call.request.method,
@@ -117,22 +169,7 @@ class Conversation:
         )
         self.close_after = framing.close
         self._status = answer.head.status
-        head, body = framing.head(answer.head), answer.body
-        if framing.bodyless:
-            self._sink.post(head, last=True)
-            return
-        if isinstance(body, BytesBody) and len(body.content) <= AT_ONCE:
-            self._sent = len(body.content)
-            self._sink.post(head + framing.piece(body.content) + framing.end(body.trailers), last=True)
-            return
-        self._sink.post(head)
-        while data := await body.read():
-            self._sent += len(data)
-            if self._sent == body.length:
-                # Reaching the end is what stores it. A client that has the last byte may leave, or ask for it again.
-                await body.read()
-            await self._sink.put(framing.piece(data))
-        self._sink.post(framing.end(body.trailers), last=True)
+        return framing
 
     async def _pass_on_interim(self, head: ResponseHead) -> None:
         """Pass a 1xx on: not to HTTP/1.0 (RFC 9110 §15.2), and no 100, which is ours to say."""

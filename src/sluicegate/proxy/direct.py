@@ -42,6 +42,7 @@ class Direct:
         """The client has sent something: its connection is not idle."""
         self._handler = handler
         self._writer = writer
+        self._transport = writer.transport
         self._protocol = protocol
         self._on_end = on_end
         self._pieces: list[bytes] = []
@@ -59,8 +60,8 @@ class Direct:
 
     def send(self, data: bytes) -> None:
         """Write an answer that is there whole."""
-        if not self._writer.is_closing():
-            self._writer.write(data)
+        if not self._transport.is_closing():
+            self._transport.write(data)
 
     def begin(self) -> None:
         """A conversation begins. mitmproxy closes connections that are idle; one that waits for its limit is not."""
@@ -105,5 +106,5 @@ class Direct:
         data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         self._size = 0
-        if not self._writer.is_closing():
-            self._writer.write(data)
+        if not self._transport.is_closing():
+            self._transport.write(data)

@@ -34,6 +34,13 @@ def head_of(flow: http.HTTPFlow) -> RequestHead:
     return RequestHead(request.method, origin, request.path or "/", fields)
 
 
+def names_its_origin(head: RequestHead) -> bool:
+    """Whether Host, if there is one, is that of the origin that is asked; if not, the cache must keep out."""
+    origin = head.origin
+    names = {origin.authority, f"{origin.host}:{origin.port}"}
+    return all(value.decode("latin-1").lower() in names for value in get_all(head.fields, b"host"))
+
+
 def is_websocket(flow: http.HTTPFlow) -> bool:
     """Whether the client asks to change to WebSocket (RFC 6455 §4.1)."""
     return any(value.lower() == b"websocket" for value in get_all(list(flow.request.headers.fields), b"upgrade"))

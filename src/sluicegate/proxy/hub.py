@@ -21,6 +21,7 @@ from sluicegate.exchange.call import Call
 from sluicegate.exchange.engine import Engine
 from sluicegate.exchange.hits import Hits, Ready
 from sluicegate.exchange.problems import InternalFault
+from sluicegate.exchange.telling import hit_word
 from sluicegate.proxy import flows
 from sluicegate.proxy.conversation import access_line
 from sluicegate.proxy.patience import Patience
@@ -80,9 +81,9 @@ class Hub:
         """Emit what a response from memory is told as; `began` in seconds of `Clock.now`."""
         request_id = self._next_id()
         url, reason = request.url, ready.reason
-        token = reason.token
+        token, word = reason.token, hit_word(reason)
         if self.events.wants(CacheDecided):
-            self.events.emit(CacheDecided(request_id, url, "hit", token, reason.section))
+            self.events.emit(CacheDecided(request_id, url, word, token, reason.section))
             token = ""
         self.events.emit(
             Access(
@@ -95,7 +96,7 @@ class Hub:
                 ready.body_length,
                 self.clock.now() - began,
                 0.0,
-                "hit",
+                word,
                 "",
                 "",
                 user,

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import httptools
 
+from sluicegate.core.caching.steering import STEERING
 from sluicegate.core.http import DEFAULT_PORTS, FieldList, Origin, RequestHead
 from sluicegate.errors import BadRequest, ExchangeError, FieldsTooLarge
 from sluicegate.proxy.feed import ClientBody
@@ -30,7 +31,7 @@ CONDITIONS = frozenset(
     }
 )
 """Fields that have a say in which stored response may be used, or in how much of it is sent."""
-_NAMED = DECISIVE | CONDITIONS | {b"via", b"max-forwards"}
+_NAMED = DECISIVE | CONDITIONS | STEERING | {b"via", b"max-forwards"}
 _ORDINARY = frozenset({b"host", b"connection", b"proxy-connection", b"upgrade"})
 _READING = frozenset({"GET", "HEAD"})
 _NONE: list[bytes] = []
@@ -166,6 +167,8 @@ class RequestReader:
             except BadRequest:
                 return None
         like = pattern.like
+        if origin is not like.head.origin and origin != like.head.origin:
+            return None  # its Host is another's
         head = RequestHead(method.decode("ascii"), origin, target.decode("ascii"), [*like.head.fields])
         return Incoming(
             head,
@@ -262,6 +265,8 @@ class RequestReader:
             raise BadRequest("An HTTP/1.1 request needs exactly one Host field.", advice="See RFC 9112 §3.2.")
         method = self._parser.get_method().decode("ascii")
         origin, target = _addressed(partial.target, method, self._tunnel_origin)
+        if self._tunnel_origin is None and hosts and hosts[0] != (named := origin.authority.encode("latin-1")):
+            partial.fields = [(name, named if name.lower() == b"host" else value) for name, value in partial.fields]
         length, has_body = _framing(partial)
         keep_alive = self._parser.should_keep_alive() and b"close" not in partial.options()
         host_matches = self._tunnel_origin is None or not hosts or _same_host(hosts[0], origin)

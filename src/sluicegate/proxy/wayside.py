@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sluicegate.core.access import AccessPolicy
 from sluicegate.core.http import FieldList
 from sluicegate.core.loops import check_loop
-from sluicegate.errors import DestinationForbidden
+from sluicegate.errors import DestinationForbidden, Offline
 from sluicegate.exchange.call import Call, Identity
 from sluicegate.gate.gate import Ask, Gate
 
@@ -24,7 +24,17 @@ class Parent:
 class Wayside:
     """Admits connections that do not go through the engine."""
 
-    def __init__(self, *, gate: Gate, access: AccessPolicy, identity: Identity, parent: Parent | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        access: AccessPolicy,
+        identity: Identity,
+        parent: Parent | None = None,
+        offline: bool = False,
+    ) -> None:
+        """`offline`: nothing is let through."""
+        self.offline = offline
         self.access = access
         self.identity = identity
         self.parent = parent
@@ -36,11 +46,13 @@ class Wayside:
         self.access.admit_host(host)
 
     async def permit(self, call: Call) -> None:
-        """Wait for a permit for one connection to the call's origin. Raises LimitError.
+        """Wait for a permit for one connection to the call's origin. Raises LimitError, Offline.
 
         The slot is given back at once: a tunnel may stay open for hours, and only its opening is a request.
         """
         host = call.request.origin.host
+        if self.offline:
+            raise Offline(host)
         turn = await self._gate.enter(Ask(request_id=call.request_id, host=host, client=call.user or call.client))
         try:
             call.limit_key = turn.key

@@ -61,19 +61,46 @@ class Lease:
         on_interim: OnInterim,
         on_sent: Callable[[], None] | None = None,
     ) -> Response:
-        incoming = self._send(request, body)
+        self._send(request, body)
         try:
             if on_sent is not None:
                 on_sent()
+        except BaseException:
+            self.abandon()
+            raise
+        return await self.response(on_interim)
+
+    def send(self, request: RequestHead, on_news: Callable[[], None]) -> None:
+        incoming = self._send(request, None)
+        incoming.on_news = on_news
+        incoming.expect_head(self._settings.first_byte_timeout_s)
+
+    def whole(self) -> Response | None:
+        incoming = self._incoming
+        head = None if incoming is None else incoming.whole_head()
+        if incoming is None or head is None or head.status == _PROXY_AUTHENTICATION_REQUIRED:
+            return None
+        return Response(head, incoming)
+
+    async def response(self, on_interim: OnInterim) -> Response:
+        incoming = self._incoming
+        if incoming is None:
+            raise RuntimeError("nothing was sent on this connection")
+        try:
             head = await incoming.final_head(on_interim, wait=self._patience)
             if head.status == _PROXY_AUTHENTICATION_REQUIRED and self._parent is not None:
                 raise self._parent.credentials_refused()
         except BaseException:
-            self._abandon(ResponseCutShort("The exchange was given up."))
+            self.abandon()
             raise
         if self._upload is not None and not incoming.accepted:
             self._upload.stop()
         return Response(head, incoming)
+
+    def abandon(self) -> None:
+        if self._incoming is not None:
+            self._incoming.on_news = None
+        self._abandon(ResponseCutShort("The exchange was given up."))
 
     def _send(self, request: RequestHead, body: BodyReader | None) -> Incoming:
         if self._released or self._incoming is not None:
@@ -162,8 +189,6 @@ class Lease:
             self._upload.stop()
             reusable = False
         self._wire.holder = self._wire.receiver = None
-        # The response knows us, too: without this, each exchange would be a circle for the garbage collector.
-        self._incoming = None
         if reusable:
             self._home.checkin(self._wire)
         else:

@@ -78,6 +78,10 @@ class Pool:
             wire = await self._opened(origin, fresh=fresh)
         return Lease(wire, self, self._settings, self._parent)
 
+    def idle(self, origin: Origin) -> Lease | None:
+        wire = None if self._closed else self._checkout(origin)
+        return None if wire is None else Lease(wire, self, self._settings, self._parent)
+
     async def aclose(self) -> None:
         self._closed = True
         self._room.close(_shutting_down)

@@ -1,6 +1,8 @@
 """A request's head as bytes, serialised anew from what was parsed (RFC 9112 §2–§6)."""
 
 import re
+from collections.abc import Iterable
+from functools import lru_cache
 
 from sluicegate.core.http import Field, FieldList, RequestHead
 from sluicegate.core.ports import BodyReader
@@ -8,9 +10,7 @@ from sluicegate.errors import BadRequest
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _REQUEST_LINE = re.compile(_TOKEN + rb" [!-~\x80-\xff]++ HTTP/1\.1\r\n")
-_LINES = rb"(?:" + _TOKEN + rb": [^\r\n\0]*+\r\n)*+"
-_FIELD_LINES = re.compile(_LINES)
-_HEAD = re.compile(_REQUEST_LINE.pattern + _LINES + rb"\r\n")
+_FIELD_LINES = re.compile(rb"(?:" + _TOKEN + rb": [^\r\n\0]*+\r\n)*+")
 
 _OURS = frozenset({b"connection", b"content-length", b"host", b"transfer-encoding"})
 _OUR_LENGTHS = frozenset(len(name) for name in _OURS)
@@ -30,40 +30,45 @@ def request_head(
     space in the target, Host fields that contradict each other.
     """
     target = request.url if absolute else request.target
-    fields = _arranged(request, body)
+    if body is None and not extra and request.method == "GET":
+        return _line(request.method, target) + _bodyless_section(request.origin.authority, tuple(request.fields))
+    fields = _arranged(request.method, request.origin.authority, request.fields, body)
     if extra:
         fields += extra
-    try:
-        line = f"{request.method} {target} HTTP/1.1\r\n".encode("latin-1")
-    except UnicodeEncodeError:
-        raise BadRequest("The request target has characters that must be percent-encoded.") from None
-    # There is always a Host, so that the last line's end is not the only one.
-    head = line + b"\r\n".join(map(b": ".join, fields)) + b"\r\n\r\n"
-    # The pattern alone would accept a value that smuggles in a whole well-formed line: hence the count.
-    if head.count(b"\n") != len(fields) + 2 or _HEAD.fullmatch(head) is None:
-        if _REQUEST_LINE.fullmatch(line) is None:
-            raise BadRequest("The method or the request target has characters that are not allowed there.")
-        raise _bad_field()
-    return head
+    return _line(request.method, target) + field_lines(fields) + b"\r\n"
 
 
 def field_lines(fields: FieldList) -> bytes:
     """The fields as lines, each ended by CRLF. Raises BadRequest if a name or value would become something else."""
-    block = b"".join([b"%b: %b\r\n" % item for item in fields])
+    # The last item makes the join end with a line end.
+    block = b"\r\n".join([*map(b": ".join, fields), b""])
+    # The pattern alone would accept a value that smuggles in a whole well-formed line: hence the count.
     if block.count(b"\n") != len(fields) or _FIELD_LINES.fullmatch(block) is None:
-        raise _bad_field()
+        raise BadRequest("A header field has characters that are not allowed in its name or value.")
     return block
 
 
-def _bad_field() -> BadRequest:
-    return BadRequest("A header field has characters that are not allowed in its name or value.")
+def _line(method: str, target: str) -> bytes:
+    try:
+        line = f"{method} {target} HTTP/1.1\r\n".encode("latin-1")
+    except UnicodeEncodeError:
+        raise BadRequest("The request target has characters that must be percent-encoded.") from None
+    if _REQUEST_LINE.fullmatch(line) is None:
+        raise BadRequest("The method or the request target has characters that are not allowed there.")
+    return line
 
 
-def _arranged(request: RequestHead, body: BodyReader | None) -> FieldList:
-    framing = None if body is None and request.method == "GET" else _framing(request.method, body)
+@lru_cache(maxsize=64)
+def _bodyless_section(authority: str, fields: tuple[Field, ...]) -> bytes:
+    """The header section of a GET: clients repeat theirs, and few of them send most of the requests."""
+    return field_lines(_arranged("GET", authority, fields, None)) + b"\r\n"
+
+
+def _arranged(method: str, authority: str, fields: Iterable[Field], body: BodyReader | None) -> FieldList:
+    framing = None if body is None and method == "GET" else _framing(method, body)
     host: Field | None = None
     arranged: FieldList = []
-    for item in request.fields:
+    for item in fields:
         # Nearly all fields are told by the length of their names that they are not ours.
         if len(item[0]) not in _OUR_LENGTHS or (name := item[0].lower()) not in _OURS:
             arranged.append(item)
@@ -76,7 +81,7 @@ def _arranged(request: RequestHead, body: BodyReader | None) -> FieldList:
             framing = None
     if framing is not None:
         arranged.append(framing)
-    arranged.insert(0, host or (b"Host", request.origin.authority.encode("latin-1")))
+    arranged.insert(0, host or (b"Host", authority.encode("latin-1")))
     return arranged
 
 

@@ -25,6 +25,9 @@ MIN_WAITING, MAX_WAITING = 64 * 1024, 1024 * 1024
 may come on top."""
 
 
+_HEAD = "the head of its response"
+
+
 class Wire(Protocol):
     """What an incoming response needs of its connection."""
 
@@ -61,8 +64,8 @@ class Incoming:
     """One response being received. Also the `BodyReader` of its body.
 
     `on_end(clean)` is called once: with True when the response is complete and the connection may carry another one
-    as far as the response is concerned, else with False. Nothing touches the wire after that. While somebody waits for
-    the origin, `due` is when (on the loop's clock) it must have sent `owed`. The wire is paused while more bytes wait for the
+    as far as the response is concerned, else with False. Nothing touches the wire after that. `on_news` is called once,
+    as soon as there is a head, or there will be none. While somebody waits for the origin, `due` is when (on the loop's clock) it must have sent `owed`. The wire is paused while more bytes wait for the
     reader than `allowance()`. Used by one reader at a time.
     """
 
@@ -90,6 +93,7 @@ class Incoming:
         "due",
         "head",
         "length",
+        "on_news",
         "owed",
         "trailers",
     )
@@ -108,9 +112,10 @@ class Incoming:
         self.trailers: FieldList = []
         self.due = math.inf
         self.owed = ""
+        self.on_news: Callable[[], None] | None = None
         self._wire = wire
         self._method = method
-        self._on_end = on_end
+        self._on_end: Callable[[bool], None] | None = on_end
         self._allowance = allowance
         self._idle_timeout_s = idle_timeout_s
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
@@ -139,8 +144,12 @@ class Incoming:
             if self._error is not None and self.head is None:
                 raise self._error
             if self.head is None:
-                await self._wait("the head of its response", wait())
+                await self._wait(_HEAD, wait())
         return self.head
+
+    def expect_head(self, within_s: float) -> None:
+        """The clock of the head starts, for one who is told by `on_news`."""
+        self.owed, self.due = _HEAD, asyncio.get_running_loop().time() + within_s
 
     async def read(self) -> bytes:
         while not self._pieces:
@@ -154,6 +163,10 @@ class Incoming:
             self._paused = False
             self._wire.resume_reading()
         return data
+
+    def whole_head(self) -> ResponseHead | None:
+        """The final head, if all of the response has come and nothing before it; None if not."""
+        return None if self._phase is not _Phase.COMPLETE or self._interims else self.head
 
     def rest(self) -> bytes | None:
         """All that is left of the body, if it has come; it is at its end then. None, and nothing is read, if not."""
@@ -222,14 +235,18 @@ class Incoming:
         self._phase = _Phase.FAILED
         self._error = error
         self._parser = None
-        self._on_end(False)
+        self._end(clean=False)
         self.wake()
 
     def wake(self) -> None:
         """Make whoever waits look again."""
         waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if waiter is not None:
+            if not waiter.done():
+                waiter.set_result(None)
+        elif self.on_news is not None and (self.head is not None or self._interims or self._error is not None):
+            on_news, self.on_news, self.due = self.on_news, None, math.inf
+            on_news()
 
     # What llhttp calls.
 
@@ -283,7 +300,13 @@ class Incoming:
         if self._paused:
             self._paused = False
             self._wire.resume_reading()
-        self._on_end(clean)
+        self._end(clean=clean)
+
+    def _end(self, *, clean: bool) -> None:
+        """Tell whoever holds the connection, once. He knows us, too: to forget him breaks the circle."""
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end(clean)
 
     def _parse(self, data: bytes) -> None:
         parser = self._parser

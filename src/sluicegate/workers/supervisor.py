@@ -3,27 +3,31 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from sluicegate.admin.cache_api import Upkeep
+from sluicegate.admin.server import AdminServer
 from sluicegate.clock import SystemClock
 from sluicegate.config.diff import Changes, compare, with_fixed
 from sluicegate.config.load import Loaded
+from sluicegate.config.models import Settings
 from sluicegate.config.notices import on_bad_reload, on_fallback, on_reload
 from sluicegate.config.watch import ConfigWatcher
 from sluicegate.core.events import Level, Notice, Stage
 from sluicegate.errors import ConfigError
-from sluicegate.groundwork import make_state_dir, open_configured_log
-from sluicegate.observe.admin import AdminServer
+from sluicegate.groundwork import admin_token, make_state_dir, open_configured_log
 from sluicegate.observe.bridge import LogBridge
 from sluicegate.observe.metrics import Metrics
 from sluicegate.observe.sink import FanOut
 from sluicegate.observe.state import State
 from sluicegate.observe.status import ConfigInfo, status_document
 from sluicegate.observe.totals import Totals
+from sluicegate.opening import cache_store_beside
 from sluicegate.proxy.authority import ensure_authority
 from sluicegate.tasks import spawn
 from sluicegate.workers.count import worker_count
@@ -49,6 +53,7 @@ class Supervisor:
         self._metrics = Metrics(dropped_lines=lambda: self._log.dropped)
         self._events = FanOut(self._log, self._metrics)
         self._bridge = LogBridge(self._events).install()
+        self._token = admin_token(settings)
         self.authority: Path = ensure_authority(settings.state_dir).cert_path
         self._started = self._clock.now()
         self._in_force(replace(loaded, fallback=()))
@@ -71,6 +76,7 @@ class Supervisor:
                 status=self._status,
                 ready=lambda: self._ready and bool(self._crew.lives),
                 metrics=self._exposition,
+                upkeep=self._upkeep(settings),
             )
             await self._admin.start()
             self.admin = self._admin.address
@@ -115,6 +121,12 @@ class Supervisor:
         self._say("stopped", "Stopped.")
         self._bridge.remove()
         self._log.close()
+
+    def _upkeep(self, settings: Settings) -> Upkeep:
+        """The cache as one more process beside the workers sees it."""
+        return Upkeep(
+            self._token, partial(cache_store_beside, settings, self._events, self._clock), self._events, self._clock.wall
+        )
 
     async def _drain(self) -> None:
         self._ready = False

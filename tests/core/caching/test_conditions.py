@@ -45,6 +45,44 @@ def test_a_condition_is_not_applied_to_an_error():
     assert not conditions.unmodified_for(request(headers='If-None-Match: "a"'), entry('ETag: "a"', status=404))
 
 
+@pytest.mark.parametrize(
+    ("status", "judged"), [(203, True), (204, True), (299, True), (206, False), (301, False), (404, False)]
+)
+def test_rfc9110_13_2_1_conditions_are_for_whole_successful_responses(status, judged):
+    assert conditions.unmodified_for(request(headers='If-None-Match: "a"'), entry('ETag: "a"', status=status)) is judged
+
+
+def test_rfc9110_13_1_3_several_dates_are_no_condition():
+    asked = request(headers=f"If-Modified-Since: {NEW}\nIf-Modified-Since: {NEW}")
+
+    assert not conditions.unmodified_for(asked, entry(f"Last-Modified: {OLD}"))
+
+
+@pytest.mark.parametrize(
+    ("told", "tag"),
+    [
+        ('ETag: "a"', b'"a"'),
+        ('ETag: W/"a b"', None),
+        ('ETag: W/"\xff"', b'W/"\xff"'),
+        ("ETag: a", None),
+        ('ETag: w/"a"', None),
+        ('ETag: "a", "b"', None),
+        ('ETag: "a"\nETag: "a"', None),
+        ("", None),
+    ],
+)
+def test_rfc9110_8_8_3_what_is_an_entity_tag(told, tag):
+    assert conditions.tag_of(response(told)) == tag
+
+
+def test_rfc9111_4_1_other_variants_are_asked_about_by_their_tags():
+    others = [entry('ETag: "a"'), entry('ETag: W/"b"'), entry('ETag: "a"'), entry("ETag: c")]
+
+    asked = conditions.conditional(request(headers="Accept: */*"), None, others)
+
+    assert asked.fields == fields('Accept: */*\nIf-None-Match: "a", W/"b"')
+
+
 def test_an_invalid_date_is_no_condition():
     assert not conditions.unmodified_for(request(headers="If-Modified-Since: soon"), entry(f"Last-Modified: {OLD}"))
 

@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 from sluicegate.core.caching.directives import MAX_SECONDS, age_of, cache_control, date_of, format_date, parse_date
 from support.messages import fields
 
+NOW = 1_800_000_000.0
+
 
 def directives(*values: str):
     return cache_control([(b"Cache-Control", value.encode()) for value in values])
@@ -71,7 +73,29 @@ def test_no_field_value_breaks_the_parser(value):
     "value", [b"Sun, 06 Nov 1994 08:49:37 GMT", b"Sunday, 06-Nov-94 08:49:37 GMT", b"Sun Nov  6 08:49:37 1994"]
 )
 def test_rfc9110_5_6_7_all_three_forms_of_a_date(value):
-    assert parse_date(value) == 784111777
+    assert parse_date(value, NOW) == 784111777
+
+
+@pytest.mark.parametrize(("year", "full"), [("76", 2076), ("78", 1978), ("00", 2000), ("27", 2027)])
+def test_rfc9110_5_6_7_a_year_of_two_digits_is_at_most_50_years_ahead(year, full):
+    value = f"Friday, 07-Nov-{year} 08:49:37 GMT".encode()
+
+    assert parse_date(value, NOW) == parse_date(f"Fri, 07 Nov {full} 08:49:37 GMT".encode(), NOW)
+
+
+@pytest.mark.parametrize("directive", ["no-cache", "private"])
+@pytest.mark.parametrize("value", ['""', '", ,"', '"a b"', "a=b", "="])
+def test_rfc9111_5_2_2_a_list_of_fields_that_is_none_counts_as_if_it_were_not_there(directive, value):
+    parsed = directives(f"{directive}={value}, max-age=60")
+
+    assert parsed.unqualified(directive)
+    assert parsed.field_names(directive) == frozenset()
+
+
+def test_rfc9111_5_2_2_a_list_of_fields_may_be_quoted_or_one_token():
+    assert directives('no-cache="Set-Cookie, foo",private=Bar').field_names("no-cache") == {b"set-cookie", b"foo"}
+    assert directives('no-cache="Set-Cookie, foo",private=Bar').field_names("private") == {b"bar"}
+    assert not directives("private=Bar").unqualified("private")
 
 
 @pytest.mark.parametrize(

@@ -88,3 +88,21 @@ def test_rfc9111_4_2_4_who_forbids_a_stale_answer(directive, shared, private):
 
     assert freshness.forbids_stale(control, shared=True) is shared
     assert freshness.forbids_stale(control, shared=False) is private
+
+
+@pytest.mark.parametrize(
+    ("headers", "source"),
+    [
+        ("Cache-Control: max-age=1, s-maxage=2", freshness.Source.S_MAXAGE),
+        (f"Cache-Control: max-age=0\nExpires: {date(60)}", freshness.Source.MAX_AGE),
+        ("Expires: 0", freshness.Source.EXPIRES),
+        (f"Last-Modified: {date(-3600)}", freshness.Source.HEURISTIC),
+        ("", freshness.Source.NOTHING),
+    ],
+)
+def test_rfc9111_4_2_1_a_lifetime_says_what_it_was_taken_from(headers, source):
+    head = response(headers)
+
+    found = freshness.sourced_lifetime(head, control_of(head, ()), shared=True, response_time=NOW)
+
+    assert found == (lifetime(headers), source)

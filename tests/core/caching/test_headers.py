@@ -1,3 +1,5 @@
+import pytest
+
 from sluicegate.core.caching.decisions import CacheOptions
 from sluicegate.core.caching.directives import cache_control, format_date
 from sluicegate.core.caching.headers import freshened, stored_form, with_age
@@ -61,3 +63,18 @@ def test_a_304_without_a_date_dates_from_its_arrival():
 
 def test_rfc9111_5_1_age_replaces_a_received_one():
     assert with_age(fields("Age: 5\nFoo: 1"), 7) == fields("Foo: 1\nAge: 7")
+
+
+def test_a_weak_tag_is_not_made_strong_by_the_304_about_it():
+    kept = freshened(response('ETag: W/"a"'), response('ETag: "a"\nX-Foo: 1', status=304), SHARED, NOW)
+
+    assert (kept.get(b"etag"), kept.get(b"x-foo")) == (b'W/"a"', b"1")
+
+
+@pytest.mark.parametrize(
+    "name", ["Content-MD5", "Content-Digest", "Content-Type", "Content-Length", "Content-Encoding"]
+)
+def test_rfc9111_3_2_what_a_304_says_of_its_own_content_is_not_taken_over(name):
+    kept = freshened(response(f"{name}: a"), response(f"{name}: b\nX-Foo: 1", status=304), SHARED, NOW)
+
+    assert (kept.get(name.lower().encode()), kept.get(b"x-foo")) == (b"a", b"1")

@@ -62,3 +62,27 @@ def test_rfc9111_4_4_an_unsafe_method_that_succeeds_removes_what_was_shown():
 def test_only_a_state_that_waits_takes_a_response():
     with pytest.raises(TypeError):
         hishel_machine.answer("nothing", response(), control_of(response(), ()))
+
+
+def test_rfc9111_4_3_4_a_weak_tag_in_a_304_names_the_most_recent_response_with_that_tag():
+    asked = asked_about(view('ETag: W/"a"', age=90), view('ETag: "a"', age=80), view('ETag: "b"', age=70))
+
+    assert answered(asked.state, 'ETag: W/"a"', 304) == Verdict(update=(1,))
+
+
+def test_a_weak_tag_that_nothing_stored_has_asks_again():
+    asked = asked_about(view('ETag: "a"', age=90))
+
+    assert answered(asked.state, 'ETag: W/"other"', 304) == Verdict(again=True, remove=(0,))
+
+
+def test_a_weak_tag_speaks_against_nothing_that_has_none():
+    asked = asked_about(view("Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT", age=90))
+
+    assert answered(asked.state, 'ETag: W/"a"', 304) == Verdict(update=(0,))
+
+
+def test_an_error_says_nothing_of_what_is_stored():
+    asked = asked_about(view('ETag: "a"', age=90), view('ETag: "b"', age=80))
+
+    assert answered(asked.state, "", 503) == Verdict()

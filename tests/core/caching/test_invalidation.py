@@ -45,3 +45,12 @@ def test_rfc9111_4_4_only_a_successful_unsafe_request_invalidates():
 def test_rfc9111_4_4_the_resource_itself_is_invalidated():
     assert invalidated(request(URL, method="POST"), response("", status=204)) == [URL]
     assert invalidated(request(URL, method="DELETE"), response("", status=404)) == []
+
+
+def test_every_key_that_something_may_have_is_invalidated():
+    def keys_of(asked):
+        return [f"{asked.url} by a rule", asked.url]
+
+    found = invalidated(request(URL, method="POST"), response("Location: /c", status=201), keys_of)
+
+    assert found == sorted([URL, f"{URL} by a rule", "http://example.com/c", "http://example.com/c by a rule"])

@@ -106,6 +106,15 @@ def test_rfc9111_5_2_1_the_client_may_ask_for_something_fresher(directive):
     assert found.reason is Reason.REQUEST_TOO_OLD
 
 
+def test_rfc8246_2_what_is_immutable_answers_a_reload_as_long_as_it_is_fresh():
+    reload, forced = (request(headers=f"Cache-Control: {directive}") for directive in ("max-age=0", "no-cache"))
+    entry = stored(f"{FRESH}, immutable")
+
+    assert isinstance(look_up(reload, [entry], OPTIONS, NOW + 59), Hit)
+    assert not isinstance(look_up(reload, [entry], OPTIONS, NOW + 60), Hit)
+    assert not isinstance(look_up(forced, [entry], OPTIONS, NOW), Hit)
+
+
 @pytest.mark.parametrize(("directive", "hit"), [("max-stale", True), ("max-stale=41", True), ("max-stale=40", False)])
 def test_rfc9111_5_2_1_2_the_client_may_take_something_stale(directive, hit):
     asked = request(headers=f"Cache-Control: {directive}")
@@ -286,3 +295,13 @@ def test_every_request_and_every_response_end_in_a_decision(*, method, asked, fi
             assert not isinstance(judged(outcome.forward, answer, at=NOW + later, options=options), Again)
     else:
         assert get(plan.head.fields, b"age") is not None or plan.head.status == 504
+
+
+def test_rfc9111_4_of_two_responses_the_later_date_counts_and_not_the_age():
+    later = stored(f"{date(-5)}\n{FRESH}\nAge: 30", "later", at=NOW)
+    earlier = stored(f"{date(-10)}\n{FRESH}", "earlier", at=NOW)
+
+    found = look_up(request(), [earlier, later], OPTIONS, NOW)
+
+    assert isinstance(found, Hit)
+    assert found.entry.id == "later"

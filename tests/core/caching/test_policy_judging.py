@@ -26,7 +26,11 @@ def test_rfc9111_3_a_storable_response_is_stored_and_given_on():
     assert outcome.reason is Reason.STORABLE
     assert outcome.head.fields == fields(f"{date()}\nCache-Control: max-age=60\nVary: Foo")
     assert outcome.entry.response.fields == outcome.head.fields
-    assert outcome.entry.request.fields == [(b"foo", b"1")]
+    assert outcome.entry.request.fields == [
+        (b"foo", b"1"),
+        (b":credentials", b"authorization"),
+        (b":private", b""),
+    ]
     assert (outcome.entry.id, outcome.entry.request_time, outcome.entry.response_time) == ("", NOW, NOW)
 
 
@@ -105,15 +109,6 @@ def test_rfc9111_4_3_3_an_error_leaves_what_is_stored():
     assert outcome.remove == []
 
 
-def test_a_head_request_replaces_nothing():
-    plan = look_up(request(method="HEAD"), [stored(f'{FRESH}\nETag: "a"')], OPTIONS, NOW + 100)
-
-    outcome = judged(plan, response(f'{FRESH}\nETag: "b"'))
-
-    assert isinstance(outcome, PassOn)
-    assert (outcome.reason, outcome.remove) == (Reason.METHOD, [])
-
-
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "M-SEARCH"])
 @pytest.mark.parametrize(("status", "removed"), [(200, ["1", "2"]), (303, ["1", "2"]), (404, []), (500, [])])
 def test_rfc9111_4_4_an_unsafe_request_that_succeeds_invalidates_every_variant(method, status, removed):
@@ -184,3 +179,40 @@ def test_rfc9111_4_of_two_responses_of_the_same_age_the_later_one_is_used():
         found = look_up(request(), entries, OPTIONS, NOW + 0.9)
         assert isinstance(found, Hit)
         assert found.entry.id == "later"
+
+
+@pytest.mark.parametrize("control", ["private, max-age=60", "no-store, max-age=60", "no-store"])
+def test_rfc9111_3_what_a_304_takes_from_others_goes_and_answers_once_more(control):
+    entry = stored(f'{date()}\n{FRESH}\nETag: "a"')
+    plan = look_up(request(headers="Cache-Control: no-cache"), [entry], OPTIONS, NOW)
+
+    outcome = judged(plan, response(f'ETag: "a"\nCache-Control: {control}', status=304))
+
+    assert isinstance(outcome, Freshened)
+    assert (outcome.updates, outcome.remove) == ([], ["1"])
+    assert get(outcome.head.fields, b"cache-control") == control.encode()
+
+
+@pytest.mark.parametrize("asked", ["Authorization: x", "Cache-Control: no-store"])
+def test_rfc9111_3_5_a_304_that_is_for_one_client_updates_nothing(asked):
+    entry = stored(f'{date()}\n{FRESH}\nETag: "a"')
+    plan = look_up(request(headers=asked), [entry], OPTIONS, NOW + 61)
+
+    outcome = judged(plan, response(f'ETag: "a"\n{FRESH}\nX-User: me', status=304), at=NOW + 61)
+
+    assert isinstance(outcome, Freshened)
+    assert (outcome.updates, outcome.remove) == ([], [])
+    assert get(outcome.head.fields, b"x-user") == b"me"
+
+
+def test_a_304_that_changes_vary_makes_it_the_variant_of_who_asked():
+    entry = stored(f'{date()}\n{FRESH}\nETag: "a"', asked=request(headers="X-Kind: p"))
+    plan = look_up(request(headers="X-Kind: q\nCache-Control: no-cache"), [entry], OPTIONS, NOW)
+
+    outcome = judged(plan, response('ETag: "a"\nVary: X-Kind', status=304))
+
+    assert isinstance(outcome, Freshened)
+    [update] = outcome.updates
+    assert isinstance(look_up(request(headers="X-Kind: q"), [update], OPTIONS, NOW), Hit)
+    assert not isinstance(look_up(request(headers="X-Kind: p"), [update], OPTIONS, NOW), Hit)
+    assert not isinstance(look_up(request(), [update], OPTIONS, NOW), Hit)

@@ -2,7 +2,7 @@ import http_sf
 
 from sluicegate.core.caching.decisions import Forward, Freshened, Hit, PassOn, Reason, Refuse, Revalidate, Store
 from sluicegate.core.caching.entry import StoredEntry
-from sluicegate.core.caching.status import cache_status
+from sluicegate.core.caching.status import cache_status, hit_ends
 from support.messages import request, response
 
 ENTRY = StoredEntry("1", request(), response(), 0, 0)
@@ -45,3 +45,27 @@ def test_rfc9211_2_2_every_reason_has_a_forward_token_and_the_value_is_a_structu
         assert str(name) == "Sluicegate"
         assert str(parameters["fwd"]) in known
         assert str(parameters["detail"]) == reason.token
+
+
+def test_what_a_rule_of_the_users_own_decided_is_told():
+    assert cache_status(Hit(ENTRY, response(), 9, Reason.RULE_TTL)) == b"Sluicegate; hit; ttl=9; detail=rule-ttl"
+    stored = Store(response(), ENTRY, Reason.RULE_STORE)
+    assert cache_status(MISS, stored, status=200).endswith(b"; stored; detail=rule-store")
+
+
+def test_rfc9211_2_8_a_key_that_a_rule_made_is_told_as_a_string():
+    for key in ("http://a.example/?b=1", 'http://a.example/"\\', "http://a.example/\xe9\udc80"):
+        value = cache_status(MISS, status=200, key=key)
+        [(_, parameters)] = http_sf.parse(value, tltype="list")
+        told = str(parameters["key"])
+        assert told == key if key.isascii() else told.startswith("http://a.example/%C3%A9%")
+
+    assert cache_status(MISS, key="http://a.example/" + "a" * 2000) == b"Sluicegate; fwd=uri-miss"
+
+
+def test_the_end_of_a_hit_is_what_its_whole_member_ends_with():
+    for reason in (Reason.FRESH, Reason.RULE_TTL):
+        for key in (None, "http://a.example/"):
+            assert cache_status(Hit(ENTRY, response(), 9, reason), key=key) == (
+                b"Sluicegate; hit; ttl=9" + hit_ends(reason, key)
+            )

@@ -93,3 +93,50 @@ def test_rfc9111_3_s_maxage_says_nothing_to_a_private_cache():
     headers = 'Cache-Control: s-maxage=60\nETag: "a"'
 
     assert why(headers, status=302, shared=False) is Reason.NOTHING_ALLOWS_STORING
+
+
+HERE = "Content-Location: http://example.com/a"
+
+
+@pytest.mark.parametrize("location", [HERE, "Content-Location: /a", "Content-Location: http://EXAMPLE.com:80/b/../a"])
+def test_rfc9110_9_3_3_the_answer_to_a_post_is_stored_if_it_says_that_it_is_what_a_get_gets(location):
+    assert why(f"Cache-Control: max-age=60\n{location}", method="POST") is None
+    assert (
+        why(f"Date: Fri, 15 Jan 2027 08:00:00 GMT\nExpires: Fri, 15 Jan 2027 09:00:00 GMT\n{location}", method="POST")
+        is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "method", "status", "reason"),
+    [
+        ("Cache-Control: max-age=60", "POST", 200, Reason.METHOD),
+        ("Cache-Control: max-age=60\nContent-Location: /b", "POST", 200, Reason.METHOD),
+        ("Cache-Control: max-age=60\nContent-Location: http://other.example/a", "POST", 200, Reason.METHOD),
+        ("Cache-Control: max-age=60\nContent-Location: /a\nContent-Location: /a", "POST", 200, Reason.METHOD),
+        (f"Cache-Control: max-age=60\n{HERE}", "POST", 201, Reason.METHOD),
+        (f"Cache-Control: max-age=60\n{HERE}", "PUT", 200, Reason.METHOD),
+        (f"Cache-Control: max-age=60, private\n{HERE}", "POST", 200, Reason.PRIVATE),
+        (f"Cache-Control: max-age=0\nETag: x\n{HERE}", "POST", 200, Reason.NOTHING_ALLOWS_STORING),
+        (f"Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\n{HERE}", "POST", 200, Reason.NOTHING_ALLOWS_STORING),
+    ],
+)
+def test_rfc9110_9_3_3_any_other_answer_to_a_post_is_not(headers, method, status, reason):
+    assert why(headers, method=method, status=status) is reason
+
+
+@pytest.mark.parametrize(
+    ("headers", "shared", "reason"),
+    [
+        ("Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT", True, Reason.SET_COOKIE),
+        ('Cache-Control: no-cache\nETag: "a"', True, Reason.SET_COOKIE),
+        ('Cache-Control: max-age=0\nETag: "a"', True, Reason.SET_COOKIE),
+        ('ETag: "a"', False, None),
+        ("Cache-Control: max-age=60", True, None),
+        ('Cache-Control: public\nETag: "a"', True, None),
+        ('Cache-Control: no-cache="Set-Cookie"\nETag: "a"', True, None),
+        ('Cache-Control: private="set-cookie"\nETag: "a"', True, None),
+    ],
+)
+def test_rfc9111_7_3_a_cookie_is_shared_only_where_the_response_says_for_how_long(headers, shared, reason):
+    assert why(f"{headers}\nSet-Cookie: session=1", shared=shared) is reason

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from sluicegate.core.caching import vary
@@ -49,3 +51,62 @@ def test_only_the_named_fields_are_kept_and_secrets_as_a_digest():
     assert [name for name, _ in entry.request.fields] == [b"cookie", b"foo"]
     assert vary.matches(request(headers="Cookie: session=secret\nFoo: 1"), entry)
     assert not vary.matches(request(headers="Cookie: session=other\nFoo: 1"), entry)
+
+
+def test_rfc9111_4_1_the_fields_that_speak_against_a_variant_are_named():
+    entry = stored("Foo, Bar, Baz", "Foo: 1\nBar: 1")
+
+    assert list(vary.differing(request(headers="Foo: 1\nBar: 2\nBaz: 3"), entry)) == [b"bar", b"baz"]
+
+
+def answers(first: str, language: str, second: str) -> bool:
+    """Whether what the first list of languages selected, in that language, answers the second list."""
+    head = response(f"Vary: Accept-Language\n{language}")
+    asked = request(headers=f"Accept-Language: {first}")
+    entry = StoredEntry("1", asked.with_fields(vary.selecting_fields(asked, head)), head, 0, 0)
+    return vary.matches(request(headers=f"Accept-Language: {second}"), entry)
+
+
+def test_rfc9110_12_5_4_the_language_that_both_rank_first_answers():
+    assert answers("en, de", "Content-Language: de", "fr;q=0.5, de;q=1.0")
+    assert answers("de-AT", "Content-Language: de-at", "DE-AT, de;q=0.9")
+
+
+@pytest.mark.parametrize(
+    ("first", "language", "second"),
+    [
+        ("en, de", "", "de"),
+        ("en, de", "Content-Language: de, en", "de"),
+        ("en, de", "Content-Language: de\nContent-Language: en", "de"),
+        ("en, de;q=0.5", "Content-Language: de", "de"),
+        ("en, de", "Content-Language: de", "fr, de"),
+        ("en, de", "Content-Language: de", "de-AT, de;q=0.9"),
+        ("en, de", "Content-Language: de", "de;q=0"),
+    ],
+)
+def test_any_doubt_about_the_language_is_the_origins_to_resolve(first, language, second):
+    assert not answers(first, language, second)
+    assert not vary.matches(request(), stored("Accept-Language", "Accept-Language: en"))
+
+
+def test_what_the_origin_confirmed_for_other_requests_is_selected_by_them_too():
+    entry = stored("Foo", "Foo: 0")
+    for number in range(1, vary.MAX_SELECTIONS + 2):
+        asked = request(headers=f"Foo: {number}")
+        assert not vary.matches(asked, entry)
+        entry = replace(entry, request=vary.reselected(entry, asked, entry.response))
+        assert vary.matches(asked, entry)
+        assert vary.reselected(entry, asked, entry.response) is entry.request
+
+    kept = [number for number in range(30) if vary.matches(request(headers=f"Foo: {number}"), entry)]
+    assert kept == list(range(2, vary.MAX_SELECTIONS + 2))
+
+
+def test_another_vary_than_before_counts_for_who_it_was_confirmed_for():
+    entry = stored("Foo", "Foo: 1\nBar: 1")
+    head = response("Vary: Bar")
+
+    now = replace(entry, request=vary.reselected(entry, request(headers="Foo: 1\nBar: 2"), head), response=head)
+
+    assert vary.matches(request(headers="Bar: 2"), now)
+    assert not vary.matches(request(headers="Bar: 1"), now)

@@ -9,7 +9,7 @@ def test_first_come_first_served():
         queue.push(item)
 
     assert queue.first() == "a"
-    assert [queue.pop() for _ in range(3)] == ["a", "b", "c"]
+    assert [queue.take() for _ in range(3)] == ["a", "b", "c"]
 
 
 def test_one_who_leaves_from_the_middle_is_not_served():
@@ -27,4 +27,4 @@ def test_one_who_leaves_from_the_middle_is_not_served():
 
 def test_an_empty_queue_has_no_next():
     with pytest.raises(KeyError):
-        FifoQueue().pop()
+        FifoQueue().take()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluicegate.core.caching.decisions import Span
+from sluicegate.core.caching.digests import digest_of
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.http import ResponseHead
 from sluicegate.errors import CacheStoreError
@@ -131,6 +133,117 @@ async def test_what_a_store_returned_may_be_changed_by_who_has_it(store):
     (store.recall(KEY) or []).clear()
 
     assert len(await store.entries(KEY)) == 1
+
+
+# What is listed
+
+
+async def listing(store, prefix: str = "", *, exact: bool = False) -> list:
+    return [listed async for listed in store.listed(prefix, exact=exact)]
+
+
+async def test_an_entry_is_listed_as_it_is_found(store):
+    kept = await keep(store, b"hello ", b"world")
+
+    [listed] = await listing(store)
+
+    assert listed.key == KEY
+    assert listed.entry == kept
+    assert listed.digest == digest_of(b"hello world")
+    assert listed.size >= 11
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+async def test_bodies_of_every_length_have_their_digest(store, length):
+    body = noise(length)
+    await keep(store, *in_pieces(body))
+
+    [listed] = await listing(store)
+
+    assert listed.digest == digest_of(body)
+
+
+async def test_a_new_head_leaves_the_digest_as_it_is(store):
+    kept = await keep(store, b"body")
+    await store.freshen(replace(kept, response=ResponseHead(200, b"OK", fields("new: yes"))))
+
+    [listed] = await listing(store)
+
+    assert listed.entry.response.fields == fields("new: yes")
+    assert listed.digest == digest_of(b"body")
+
+
+async def test_a_use_is_told_by_the_minute_where_it_is_told_at_all(store):
+    before = time.time()
+    await keep(store, b"x")
+
+    [listed] = await listing(store)
+
+    assert listed.used == 0.0 or before - 60 <= listed.used <= time.time() + 60
+
+
+async def test_more_entries_than_a_page_are_all_listed_once(store):
+    keys = {f"http://example.com/{number}" for number in range(700)}
+    for key in keys:
+        await keep(store, b"x", key=key)
+
+    listed = await listing(store)
+
+    assert sorted(one.key for one in listed) == sorted(keys)
+
+
+async def test_only_what_begins_with_the_prefix_is_listed(store):
+    keys = ["http://a.example/x", "http://a.example/xy", "http://a.example/é", "http://b.example/x"]
+    for key in keys:
+        await keep(store, b"x", key=key)
+
+    assert {one.key for one in await listing(store, "http://a.example/x")} == set(keys[:2])
+    assert {one.key for one in await listing(store, "http://a.example/é")} == {keys[2]}
+    assert {one.key for one in await listing(store, "http://a.example/x", exact=True)} == {keys[0]}
+    assert await listing(store, "http://c.example/") == await listing(store, "http://a.example/", exact=True) == []
+
+
+async def test_all_under_one_key_are_listed(store):
+    kept = {(await keep(store, body)).id for body in (b"one", b"two")}
+
+    assert {one.entry.id for one in await listing(store, KEY, exact=True)} == kept
+
+
+async def test_what_is_removed_while_it_is_listed_does_not_stop_the_listing(store):
+    for number in range(600):
+        await keep(store, b"x", key=f"http://example.com/{number}")
+
+    count = 0
+    async for one in store.listed():
+        count += 1
+        await store.remove(one.entry.id)
+
+    assert count == 600
+    assert await listing(store) == []
+
+
+async def test_several_are_removed_at_once(store):
+    one, two, left = [await keep(store, b"x", key=key) for key in ("http://a/1", "http://a/2", "http://a/3")]
+
+    await store.remove_all([one.id, "no id of ours", two.id])
+
+    assert [listed.entry.id for listed in await listing(store)] == [left.id]
+    assert await ids(store, "http://a/1") == set()
+    assert await ids(store, "http://a/3") == {left.id}
+
+
+async def test_what_one_removes_by_the_listing_the_other_uses_no_more(two):
+    first, second = two
+    kept = await keep(first, b"x")
+    await arrive(second, kept)
+    assert len(await first.entries(KEY)) == 1
+    assert first.recall(KEY)
+
+    await second.remove_all([listed.entry.id async for listed in second.listed()])
+
+    async with asyncio.timeout(10):
+        while await ids(first):  # Redis tells of changes a moment later
+            await asyncio.sleep(0.001)
 
 
 # Bodies

@@ -37,7 +37,7 @@ def flight_name(
     if telling:
         if b"range" in telling or (isinstance(plan, Forward) and telling & _PRECONDITIONS):
             return None
-        if telling & _DIRECTIVES and _wants_its_own(policy.requested(request)):
+        if telling & _DIRECTIVES and _wants_its_own(policy.heeded(request, options)):
             return None
         if options.shared and b"authorization" in telling:
             key += " authorized"

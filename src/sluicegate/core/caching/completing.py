@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sluicegate.core.caching import partial, vary
+from sluicegate.core.caching import partial, storing
 from sluicegate.core.caching.decisions import Again, CacheOptions, Completion, Forward, Join, Reason
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.facts import facts_of
@@ -32,8 +32,8 @@ def judge(
     if not partial.completes(wanted, response):
         return Again(Forward(wanted.original, asked.reason), removed)
     head = partial.whole(wanted, response, options, times[1])
-    selecting = wanted.original.with_fields(vary.selecting_fields(wanted.original, head))
-    entry = StoredEntry("", selecting, head, *times)
+    kept = storing.kept_request(wanted.original, head, options, wanted.entry)
+    entry = StoredEntry("", kept, head, *times)
     missing = wanted.missing
     part_first = missing.start > 0
     length = missing.end if part_first else missing.end + (wanted.entry.body_length or 0)

@@ -1,9 +1,10 @@
 """Conditional requests: ours towards the origin (RFC 9111 §4.3.1) and the client's against what is stored (§4.3.2)."""
 
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
 
-from sluicegate.core.caching.directives import date_in, date_of
+from sluicegate.core.caching.directives import date_in, date_of, parse_date
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.http import FieldList, RequestHead, ResponseHead, get, get_all, without
 
@@ -15,6 +16,8 @@ FOR_THE_ORIGIN = frozenset({b"if-match", b"if-unmodified-since"})
 CONTENT_FIELDS = (b"content-length", b"content-type", b"content-encoding", b"content-language", b"content-range")
 """They describe the body of the response that has them."""
 
+_SUCCESS = range(200, 300)
+_WHOLE_TAG = re.compile(rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"\Z')
 _ENTITY_TAG = re.compile(rb'(?:W/)?"[^"]*"|[^\s,]+')
 
 
@@ -23,29 +26,44 @@ def has_validator(response: ResponseHead) -> bool:
     return bool(response.get_all(b"etag")) or date_in(response, b"last-modified") is not None
 
 
-def conditional(request: RequestHead, entry: StoredEntry) -> RequestHead:
-    """The request that validates `entry`, its validators in the place of the client's conditions."""
+def conditional(request: RequestHead, entry: StoredEntry | None, others: Sequence[StoredEntry] = ()) -> RequestHead:
+    """The request that validates `entry`, its validators in the place of the client's conditions.
+
+    Without one it asks about the entity tags of `others`. What the client has itself is not asked about as well, which
+    §4.3.2 allows: an answer that confirms that would leave here what is old.
+    """
     fields = without(request.fields, PRECONDITIONS)
-    stored = entry.response.fields
-    if etag := get(stored, b"etag"):
-        fields.append((b"If-None-Match", etag))
-    if modified := get_all(stored, b"last-modified"):
+    etag = get(entry.response.fields, b"etag") if entry is not None else None
+    tags = [tag for other in others if (tag := tag_of(other.response)) is not None] if etag is None else [etag]
+    if tags:
+        fields.append((b"If-None-Match", b", ".join(dict.fromkeys(tags))))
+    if entry is not None and (modified := get_all(entry.response.fields, b"last-modified")):
         fields.append((b"If-Modified-Since", modified[0]))
     return request.with_fields(fields)
 
 
+def tag_of(response: ResponseHead) -> bytes | None:
+    """The response's entity tag, weak or strong; None without one, and for what is none (RFC 9110 §8.8.3)."""
+    tags = get_all(response.fields, b"etag")
+    return tags[0] if len(tags) == 1 and _WHOLE_TAG.match(tags[0]) else None
+
+
 def unmodified_for(request: RequestHead, entry: StoredEntry) -> bool:
-    """Whether the client's own condition says that it has the stored response already (RFC 9110 §13.2.2)."""
-    if entry.response.status != HTTPStatus.OK:
+    """Whether the client's own condition says that it has the stored response already (RFC 9110 §13.2).
+
+    A response without Last-Modified is as new as its Date (§4.3.2); a part is not judged.
+    """
+    if entry.response.status not in _SUCCESS or entry.response.status == HTTPStatus.PARTIAL_CONTENT:
         return False
     if (tags := get(request.fields, b"if-none-match")) is not None:
         return _tag_matches(tags, get(entry.response.fields, b"etag"))
-    since = date_of(request.fields, b"if-modified-since")
-    if since is None:
+    given = get(request.fields, b"if-modified-since")
+    now = entry.response_time
+    if given is None or (since := parse_date(given, now)) is None:
         return False
-    modified = date_of(entry.response.fields, b"last-modified")
+    modified = date_of(entry.response.fields, b"last-modified", now)
     if modified is None:
-        modified = date_of(entry.response.fields, b"date")
+        modified = date_of(entry.response.fields, b"date", now)
     return modified is not None and modified <= since
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import http_sf
 
-from sluicegate.core.caching.directives import Directives, directives_of
+from sluicegate.core.caching.directives import UNREAD, Directives, are_too_long, directives_of
 from sluicegate.core.http import ResponseHead
 
 _DELTA_SECONDS = frozenset({"max-age", "s-maxage", "stale-if-error", "stale-while-revalidate"})
@@ -26,9 +26,10 @@ def control_of(response: ResponseHead, targeted: Sequence[bytes]) -> Control:
     A targeted field that counts stands in for both of these (RFC 9213 §2.2).
     """
     for name in targeted:
-        if (lines := response.get_all(name)) and (directives := _targeted_directives(b", ".join(lines))):
+        if (lines := tuple(response.get_all(name))) and (directives := _targeted_directives(lines)):
             return Control(directives, heeds_expires=False)
-    return _plain(tuple(response.get_all(b"cache-control")))
+    lines = tuple(response.get_all(b"cache-control"))
+    return Control(UNREAD) if are_too_long(lines) else _plain(lines)
 
 
 @lru_cache(maxsize=1024)
@@ -37,10 +38,15 @@ def _plain(lines: tuple[bytes, ...]) -> Control:
     return Control(directives_of(lines))
 
 
-def _targeted_directives(value: bytes) -> Directives | None:
+def _targeted_directives(lines: tuple[bytes, ...]) -> Directives | None:
     """A Dictionary of directives (RFC 9213 §2.1); None when it is invalid or empty."""
+    return UNREAD if are_too_long(lines) else _dictionary(lines)
+
+
+@lru_cache(maxsize=1024)
+def _dictionary(lines: tuple[bytes, ...]) -> Directives | None:
     try:
-        members = http_sf.parse(value, tltype="dictionary")
+        members = http_sf.parse(b", ".join(lines), tltype="dictionary")
     except http_sf.StructuredFieldError:
         return None
     if not isinstance(members, dict) or not members:

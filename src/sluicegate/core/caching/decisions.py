@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.overrides import Overrides
 from sluicegate.core.http import RequestHead, ResponseHead
 
 
@@ -33,7 +34,21 @@ class Reason(Enum):
     NO_USE = ("no-freshness-no-validator", "RFC 9111 §3")
     PRIVATE = ("private", "RFC 9111 §5.2.2.7")
     AUTHORIZATION = ("authorization", "RFC 9111 §3.5")
+    SET_COOKIE = ("set-cookie", "RFC 9111 §7.3")
+    SEVERAL_USERS = ("several-users", "access")
     NOTHING_ALLOWS_STORING = ("not-explicit", "RFC 9111 §3")
+    STALE_WHILE_REVALIDATE = ("stale-while-revalidate", "RFC 5861 §3")
+    STALE_IF_ERROR = ("stale-if-error", "RFC 5861 §4")
+    STALE_UNREACHABLE = ("stale-unreachable", "RFC 9111 §4.2.4")
+    STALE_SLOW = ("stale-slow", "RFC 9111 §4.2.4")
+    STALE_LIMITED = ("stale-limited", "RFC 9111 §4.2.4")
+    STALE_QUEUE = ("stale-queue", "RFC 9111 §4.2.4")
+    OFFLINE = ("offline", "RFC 9111 §4.2.4")
+    RULE_TTL = ("rule-ttl", "cache.rules")
+    RULE_STORE = ("rule-store", "cache.rules")
+    RULE_NEVER = ("rule-never", "cache.rules")
+    RULE_RELOAD = ("rule-reload", "cache.rules")
+    RULE_PERSONAL = ("rule-personal", "cache.rules")
 
     # Each is there once. An Enum's own hash is a Python call, and decisions are told by looking reasons up.
     __hash__ = object.__hash__
@@ -54,13 +69,41 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class StaleOptions:
+    """When something stale is answered although the origin has not allowed it, as far as nothing forbids it."""
+
+    unreachable_s: float = 86_400.0
+    """Up to this staleness (seconds) where no answer is to be had from the origin; 0: not at all."""
+    answer_after_s: float | None = 10.0
+    """When an origin that has not answered counts as one that does not, in seconds; None: when the connection fails."""
+    queue_s: float | None = None
+    """The wait at the limiter (seconds) from which on the stale answer is better; None: never."""
+
+
+@dataclass(frozen=True, slots=True)
 class CacheOptions:
     """What of the configuration the policy needs."""
 
     shared: bool = True
+    several: bool = False
+    """It is known that several people use the cache: see `privacy`."""
     enabled: bool = True
     targeted: tuple[bytes, ...] = ()
     """Fields that stand in for Cache-Control, in lower case, the first that counts first (RFC 9213)."""
+    stale: StaleOptions = StaleOptions()
+    offline: bool = False
+    """No request leaves: what is stored is all there is."""
+    rule: Overrides | None = None
+    """What the user's own rule changes; `enabled` is false where it says never."""
+
+    def ruled_key(self, key: str) -> str | None:
+        """The cache key of a request with these options, if a rule had a say in it."""
+        return key if self.rule is not None and self.rule.query is not None else None
+
+    @property
+    def off(self) -> Reason:
+        """Why the cache has no part in it, where it is not `enabled`."""
+        return Reason.RULE_NEVER if self.rule is not None and self.rule.never else Reason.CACHE_OFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +146,8 @@ class Revalidate:
     reason: Reason
     state: object = None
     """The policy's own; opaque to others."""
+    spare: bool = False
+    """Something stored may do instead if the origin does not answer; ask `policy.instead` what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +173,13 @@ class Forward:
     reason: Reason
     candidates: list[StoredEntry] = field(default_factory=list)
     completes: Completion | None = None
+    spare: bool = False
+    """As in `Revalidate`."""
 
 
 @dataclass(slots=True)
 class Refuse:
-    """The request forbids asking the origin and nothing stored may be used: answer `head` (504), without a body."""
+    """The origin must not be asked and nothing stored may be used: answer `head` (504), without a body."""
 
     head: ResponseHead
     reason: Reason
@@ -170,11 +217,12 @@ class Join:
 
 @dataclass(slots=True)
 class PassOn:
-    """Give the response to the client with `head`; store nothing."""
+    """Give the response to the client with `head`; store nothing, but freshen `updates`, which it tells something of."""
 
     head: ResponseHead
     reason: Reason
     remove: list[str] = field(default_factory=list)
+    updates: list[StoredEntry] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import formatdate
 from functools import lru_cache
+from math import inf
 
 from sluicegate.core.http import FieldList, ResponseHead, get_all
 
@@ -12,6 +13,8 @@ _MEMBER = re.compile(rb'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+', re.DOTALL)
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 
+MAX_LENGTH = 8192
+"""Bytes of directives that are read; real ones take a few dozen."""
 MAX_SECONDS = 2**31
 """Delta-seconds above this count as this (RFC 9111 §1.2.2)."""
 
@@ -24,8 +27,12 @@ _DATES = tuple(
         rb"[a-z]{3} (?P<month>[a-z]{3}) (?P<day>[ \d]\d) (?P<time>\d\d:\d\d:\d\d) (?P<year>\d{4})\Z",
     )
 )
-_CENTURY_TURN = 70
+_TWO_DIGITS = 2
+_AHEAD_S = 50 * 365.2425 * 24 * 3600
+"""A date of a year in two digits is never further in the future than this (RFC 9110 §5.6.7)."""
+_LONGEST_DATE = 40
 _NO_NAMES: frozenset[bytes] = frozenset()
+_OF_FIELDS = frozenset({"no-cache", "private"})
 _LEAP_SECOND = 60
 
 
@@ -39,7 +46,10 @@ class Directives:
         return name in self.values
 
     def unqualified(self, name: str) -> bool:
-        """The directive stands without a value at least once, as in `no-cache` but not in `no-cache="foo"`."""
+        """The directive stands without a value at least once, as in `no-cache` but not in `no-cache="foo"`.
+
+        `no-cache` and `private` with a value that is no list of field names count as if they had none.
+        """
         return None in self.values.get(name, ())
 
     def seconds(self, name: str) -> int | None:
@@ -61,29 +71,58 @@ class Directives:
         return ", ".join(_spell(name, value) for name, values in self.values.items() for value in values)
 
 
+UNREAD = Directives({"no-store": [None], "no-cache": [None]})
+"""Stands for directives that are not read."""
+
+
 def cache_control(fields: FieldList) -> Directives:
     """The Cache-Control directives of a message; what is no directive is skipped."""
     return directives_of(tuple(get_all(fields, b"cache-control")))
 
 
-@lru_cache(maxsize=1024)
 def directives_of(lines: tuple[bytes, ...]) -> Directives:
-    """The directives of Cache-Control's field lines."""
+    """The directives of Cache-Control's field lines; what is too long to be meant is taken to forbid everything."""
+    return UNREAD if are_too_long(lines) else _parsed(lines)
+
+
+def are_too_long(lines: tuple[bytes, ...]) -> bool:
+    """Whether lines are longer than any that is meant: to read them, and to keep what they say, would cost too much."""
+    length = 0
+    for line in lines:
+        length += len(line)
+    return length > MAX_LENGTH
+
+
+@lru_cache(maxsize=1024)
+def _parsed(lines: tuple[bytes, ...]) -> Directives:
     values: dict[str, list[bytes | None]] = {}
     for line in lines:
         for member in _MEMBER.findall(line):
             name, equals, value = member.strip(b" \t").partition(b"=")
             if _TOKEN.match(name):
                 values.setdefault(name.decode().lower(), []).append(_unquoted(value) if equals else None)
+    for directive in _OF_FIELDS & values.keys():
+        values[directive] = [names if _lists_names(names) else None for names in values[directive]]
     return Directives(values)
 
 
+def parse_date(value: bytes, now: float = inf) -> int | None:
+    """An HTTP-date in any of its three forms as Unix seconds, None when it is none (RFC 9110 §5.6.7).
+
+    A year of two digits is one of this century, if that is at most 50 years after `now` (Unix seconds).
+    """
+    if len(value) > _LONGEST_DATE:
+        return None
+    found = _moment(value, 2000)
+    return found if found is None or found <= now + _AHEAD_S else _moment(value, 1900)
+
+
 @lru_cache(maxsize=1024)
-def parse_date(value: bytes) -> int | None:
-    """An HTTP-date in any of its three forms as Unix seconds, None when it is none (RFC 9110 §5.6.7)."""
+def _moment(value: bytes, century: int) -> int | None:
+    """The date, a year of two digits counted from `century`."""
     for pattern in _DATES:
         if match := pattern.match(value):
-            return _unix_seconds(match)
+            return _unix_seconds(match, century)
     return None
 
 
@@ -92,16 +131,16 @@ def format_date(unix_s: float) -> bytes:
     return formatdate(int(unix_s), usegmt=True).encode()
 
 
-def date_of(fields: FieldList, name: bytes) -> int | None:
+def date_of(fields: FieldList, name: bytes, now: float = inf) -> int | None:
     """The date in a field's first line as Unix seconds; None when there is none or it is invalid."""
     values = get_all(fields, name)
-    return parse_date(values[0]) if values else None
+    return parse_date(values[0], now) if values else None
 
 
-def date_in(response: ResponseHead, name: bytes) -> int | None:
+def date_in(response: ResponseHead, name: bytes, now: float = inf) -> int | None:
     """The same of a response."""
     values = response.get_all(name)
-    return parse_date(values[0]) if values else None
+    return parse_date(values[0], now) if values else None
 
 
 def age_of(fields: FieldList) -> int:
@@ -115,6 +154,12 @@ def _delta_seconds(value: bytes) -> int | None:
         return None
     digits = value.lstrip(b"0")
     return MAX_SECONDS if len(digits) > len(str(MAX_SECONDS)) else min(int(digits or b"0"), MAX_SECONDS)
+
+
+def _lists_names(value: bytes | None) -> bool:
+    """Whether a directive's value names at least one field, and nothing but fields."""
+    names = [name.strip() for name in (value or b"").split(b",") if name.strip()]
+    return bool(names) and all(map(_TOKEN.match, names))
 
 
 def _unquoted(value: bytes) -> bytes:
@@ -133,10 +178,10 @@ def _spell(name: str, value: bytes | None) -> str:
     return f'{name}="{escaped}"'
 
 
-def _unix_seconds(match: re.Match[bytes]) -> int | None:
+def _unix_seconds(match: re.Match[bytes], century: int) -> int | None:
     month, year = match["month"].lower(), int(match["year"])
-    if len(match["year"]) == len("70"):
-        year += 1900 if year >= _CENTURY_TURN else 2000
+    if len(match["year"]) == _TWO_DIGITS:
+        year += century
     hour, minute, second = (int(part) for part in match["time"].split(b":"))
     try:
         moment = datetime(year, _MONTHS.index(month) + 1, int(match["day"]), hour, minute, tzinfo=UTC)

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from sluicegate.core.caching import freshness, vary
+from sluicegate.core.caching import freshness, overrides, privacy, prolonging, vary
 from sluicegate.core.caching.control import Control, control_of
-from sluicegate.core.caching.decisions import CacheOptions
+from sluicegate.core.caching.decisions import CacheOptions, Reason
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.partial import PARTIAL_CONTENT, Part, stored_part
 
@@ -20,6 +20,12 @@ class Facts:
     must_ask: bool
     """The origin wants to be asked each time (RFC 9111 §5.2.2.4)."""
     forbids_stale: bool
+    revalidate_s: int
+    """For how many seconds after that it may be used while it is validated (RFC 5861 §3)."""
+    error_s: int
+    """For how many seconds after that it may be used instead of an error (RFC 5861 §4)."""
+    immutable: bool
+    """It does not change while it is fresh, so nobody need ask about it then (RFC 8246 §2)."""
     varies: bool
     partial: bool
     """It is not the whole."""
@@ -29,6 +35,15 @@ class Facts:
     """Unix seconds."""
     initial_age: float
     """Seconds that it was old when it arrived."""
+    fresh: Reason = Reason.FRESH
+    """Why it may be used while it is fresh: by the user's own rule, perhaps, which also stands in for `must_ask`."""
+    strayed: bool = False
+    """It is under a key that it would not have today, or is not for those who use the cache now: it matches nothing."""
+
+    @property
+    def ruled(self) -> bool:
+        """Whether the lifetime is that of the user's own rule."""
+        return self.fresh is Reason.RULE_TTL
 
     def age(self, now: float) -> int:
         """Seconds since the origin generated or validated the response (RFC 9111 §4.2.3)."""
@@ -46,17 +61,26 @@ def facts_of(entry: StoredEntry, options: CacheOptions) -> Facts:
         return kept
     response = entry.response.anew()
     control = control_of(response, options.targeted)
+    rule = options.rule
+    ruled = None if rule is None else prolonging.ruled_lifetime(entry, rule, control, options)
+    own = freshness.lifetime(response, control, shared=options.shared, response_time=entry.response_time)
+    strayed = overrides.strayed(entry, rule) or privacy.barred(entry, control, options)
     facts = Facts(
         options=options,
         control=control,
-        lifetime=freshness.lifetime(response, control, shared=options.shared, response_time=entry.response_time),
-        must_ask=control.directives.unqualified("no-cache"),
+        lifetime=own if ruled is None else ruled,
+        must_ask=ruled is None and control.directives.unqualified("no-cache"),
         forbids_stale=freshness.forbids_stale(control, shared=options.shared),
-        varies=bool(vary.varied_names(response)),
+        revalidate_s=control.directives.seconds("stale-while-revalidate") or 0,
+        error_s=control.directives.seconds("stale-if-error") or 0,
+        immutable="immutable" in control.directives,
+        varies=strayed or bool(vary.varied_names(response)),
         partial=entry.response.status == PARTIAL_CONTENT,
         part=stored_part(entry),
         arrived=entry.response_time,
         initial_age=freshness.initial_age(entry),
+        fresh=Reason.FRESH if ruled is None else Reason.RULE_TTL,
+        strayed=strayed,
     )
     entry.facts = facts
     return facts

@@ -8,9 +8,19 @@ from sluicegate.core.http import FieldList, ResponseHead, end_to_end, without
 _NEVER_STORED = frozenset({b"trailer"})
 """Trailers are not stored, so they are not announced either."""
 _DATE = frozenset({b"date"})
+_ETAG = frozenset({b"etag"})
 
-_NOT_UPDATED = frozenset({b"content-encoding", b"content-length", b"content-range", b"content-type"})
-"""They describe the stored body, which a 304 leaves as it is (§3.2)."""
+_NOT_UPDATED = frozenset(
+    {
+        b"content-digest",
+        b"content-encoding",
+        b"content-length",
+        b"content-md5",
+        b"content-range",
+        b"content-type",
+    }
+)
+"""They describe the stored body, which a 304 leaves as it is (§3.2); in a 304 they are about its own, or a default."""
 
 
 def stored_form(
@@ -29,8 +39,13 @@ def stored_form(
 def freshened(
     stored: ResponseHead, validation: ResponseHead, options: CacheOptions, response_time: float
 ) -> ResponseHead:
-    """The stored head with the fields of the 304 that validated it (§3.2)."""
-    news = end_to_end(validation.fields, _NOT_UPDATED)
+    """The stored head with the fields of the 304 that validated it (§3.2).
+
+    A weak tag stays one: servers weaken the tag of what they compress, and not that of the 304 about it, which says
+    nothing of the bytes that are stored.
+    """
+    weakened = stored.get(b"etag") == b"W/" + (validation.get(b"etag") or b"")
+    news = end_to_end(validation.fields, _NOT_UPDATED | _ETAG if weakened else _NOT_UPDATED)
     if date_of(news, b"date") is None:
         news = [*without(news, [b"date"]), (b"Date", format_date(response_time))]
     replaced = {name.lower() for name, _ in news} | {b"age"}

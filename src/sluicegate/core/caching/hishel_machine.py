@@ -3,11 +3,21 @@
 hishel keeps no field order or spelling, so its decisions are taken over and its header sections are not: it is shown
 *views* of what is stored and received, with the fields it decides by brought into their plainest form (age as Date,
 freshness as `max-age`), and says which entries to use, update or remove.
+
+Where it is right it is asked: in which order to ask about what is stored (§4.3), which of it a 304 is about (§4.3.4), what
+an unsafe request invalidates (§4.4). What it decides differently, or not at all, is decided in the modules beside it:
+
+- `freshness`, `directives`: hishel reads no Age, takes an invalid Expires for none, and the clock from the machine;
+- `storing`: it knows neither `must-understand`, nor RFC 9213, nor a cacheable POST, and tells no reason for what it refuses;
+- `vary`, `variants`: it compares the fields that Vary names byte by byte, and asks about no variant that was not selected;
+- `conditions`, `ranges`, `partial`: it answers no condition and no range of a client's, and completes no part;
+- `headers`, `heads`: it stores what Connection lists, and learns nothing from HEAD.
 """
 
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from types import SimpleNamespace
 
 import hishel
@@ -18,6 +28,7 @@ from sluicegate.core.caching.directives import format_date
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.http import ResponseHead
 
+_WEAK = b"W/"
 _VALIDATORS = (b"etag", b"last-modified")
 
 
@@ -98,6 +109,13 @@ def answer(state: object, response: ResponseHead, control: Control) -> Verdict:
     """
     if not isinstance(state, hishel.CacheMiss | hishel.NeedRevalidation):
         raise TypeError(f"no state that waits for a response: {state!r}")
+    if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR and isinstance(state, hishel.NeedRevalidation):
+        # hishel has an error end all stored responses but the oldest; it says nothing of any.
+        return Verdict()
+    if response.status == HTTPStatus.NOT_MODIFIED and isinstance(state, hishel.NeedRevalidation):
+        tag = response.get(b"etag") or b""
+        if tag.startswith(_WEAK) and (verdict := _weakly_validated(state, tag)) is not None:
+            return verdict
     following: hishel.AnyState = state.next(_response(response, control))
     removed: list[int] = []
     while isinstance(following, hishel.InvalidateEntries):
@@ -111,6 +129,21 @@ def answer(state: object, response: ResponseHead, control: Control) -> Verdict:
             return Verdict(again=True, remove=tuple(removed))
         case _:
             return Verdict(remove=tuple(removed))
+
+
+def _weakly_validated(state: hishel.NeedRevalidation, tag: bytes) -> Verdict | None:
+    """What a 304 with a weak tag is about: the most recent response with that tag (§4.3.4), of which hishel does not ask.
+
+    None where nothing that is stored has a tag, so that nothing speaks against any.
+    """
+    stored = [(entry, entry.response.headers.get("etag", "")) for entry in state.revalidating_entries]
+    if not any(own for _, own in stored):
+        return None
+    opaque = tag.decode("latin-1").removeprefix("W/")
+    for entry, own in stored:
+        if own.removeprefix("W/") == opaque:
+            return Verdict(update=(entry.id.int,))
+    return Verdict(again=True, remove=tuple(entry.id.int for entry, _ in stored))
 
 
 def _options(*, shared: bool) -> hishel.CacheOptions:

@@ -2,24 +2,33 @@
 
 import re
 
+from sluicegate.core.caching.queries import QueryRule
 from sluicegate.core.http import RequestHead
 
 _PERCENT = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
-def cache_key(request: RequestHead) -> str:
+def cache_key(request: RequestHead, query_rule: QueryRule | None = None) -> str:
     """The normalised absolute URL; the method is no part of it, so GET and HEAD share a key.
 
     Case of scheme, host and percent-encodings, default port and dot segments make no difference; the query is
-    taken as it stands, for its order and spelling may matter to the origin.
+    taken as it stands, for its order and spelling may matter to the origin, unless the user's `query_rule` says what of
+    it does not.
     """
     path, mark, query = request.target.partition("?")
+    if query_rule is not None and mark:
+        mark, query = query_rule.keyed(query)
+    return f"{request.origin.text}{normal_path(path)}{mark}{query}"
+
+
+def normal_path(path: str) -> str:
+    """The path in the one spelling of all that mean the same (RFC 3986 §6.2.2)."""
     if "%" in path:
         path = _PERCENT.sub(_percent_encoding, path)
     if "/." in path:
         path = _without_dot_segments(path)
-    return f"{request.origin.text}{path or '/'}{mark}{query}"
+    return path or "/"
 
 
 def _percent_encoding(match: re.Match[str]) -> str:

@@ -6,10 +6,23 @@ age and freshness, the client's own directives and conditions, variants, what is
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
 
-from sluicegate.core.caching import completing, conditions, hishel_machine, ranges, vary
+from sluicegate.core.caching import (
+    answering,
+    completing,
+    conditions,
+    heads,
+    hishel_machine,
+    partial,
+    prolonging,
+    stale,
+    storing,
+    validating,
+    variants,
+    vary,
+)
 from sluicegate.core.caching.decisions import (
     Again,
     CacheOptions,
@@ -22,31 +35,26 @@ from sluicegate.core.caching.decisions import (
     Reason,
     Refuse,
     Revalidate,
-    Span,
     Store,
 )
-from sluicegate.core.caching.directives import MAX_SECONDS, Directives, cache_control
+from sluicegate.core.caching.directives import MAX_SECONDS, Directives, cache_control, date_of
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.facts import facts_of
-from sluicegate.core.caching.headers import freshened, stored_form, with_age
+from sluicegate.core.caching.headers import freshened, stored_form
 from sluicegate.core.caching.invalidation import SAFE_METHODS
-from sluicegate.core.caching.keys import cache_key
-from sluicegate.core.caching.storing import obeyed_control, refusal
-from sluicegate.core.http import RequestHead, ResponseHead, get
+from sluicegate.core.caching.stale import Occasion
+from sluicegate.core.caching.storing import not_to_be_kept, obeyed_control
+from sluicegate.core.http import RequestHead, ResponseHead, get, without
 
 _NOT_MODIFIED = HTTPStatus.NOT_MODIFIED
 _SUCCESS = range(200, 300)
 _CACHED_METHODS = frozenset({"GET", "HEAD"})
+_NOT_FOR_OTHERS = frozenset({Reason.NO_STORE, Reason.PRIVATE})
 _TELLING = frozenset({b"cache-control", b"pragma", b"range"}) | conditions.FOR_THE_ORIGIN
 _TELLING_LENGTHS = frozenset(map(len, _TELLING))
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The state machine's state that waits for the origin's response, and the entries it was shown, in order."""
-
-    state: object
-    shown: Sequence[StoredEntry]
+_NO_WISHES = Directives()
+_ONE_CLIENTS = (b"cache-control", b"pragma", b"range", b"if-range", *conditions.PRECONDITIONS)
+"""Fields by which a client says what it has and wishes."""
 
 
 def may_use_cache(request: RequestHead) -> bool:
@@ -59,29 +67,64 @@ def may_use_cache(request: RequestHead) -> bool:
 
 def look_up(request: RequestHead, entries: Sequence[StoredEntry], options: CacheOptions, now: float) -> Lookup:
     """What to do with a request, given what is stored under its key. `now` in Unix seconds."""
+    if options.offline:
+        return instead(request, entries, Occasion.OFFLINE, options, now) or _refuse(Reason.OFFLINE)
     if not options.enabled:
-        return Forward(request, Reason.CACHE_OFF)
+        return Forward(request, options.off)
     if not entries and request.method in _CACHED_METHODS and not _says_more(request):
         return Forward(request, Reason.URI_MISS)
-    wanted = requested(request)
-    variants = [entry for entry in entries if not facts_of(entry, options).varies or vary.matches(request, entry)]
+    found = _found(request, entries, heeded(request, options), options, now)
+    if options.rule is None or not isinstance(found, Hit) or found.reason in stale.REFRESHING:
+        return found
+    if not options.rule.heeds(requested(request)):
+        found.reason = Reason.RULE_RELOAD
+    return found
+
+
+def _found(
+    request: RequestHead, entries: Sequence[StoredEntry], wanted: Directives, options: CacheOptions, now: float
+) -> Lookup:
+    """What to do with a request whose directives, as far as they are heeded, are `wanted`."""
+    selected = _selected(request, entries, options)
     if (bypass := _bypass(request)) is not None:
-        return _refuse() if "only-if-cached" in wanted else _forward_past(request, entries, variants, bypass)
-    views = [_view(entry, wanted, options, now) for entry in variants if not facts_of(entry, options).partial]
-    if usable := [view for view in views if view.usable]:
-        return _hit(request, min(usable, key=_age).entry, options, now)
-    parts = [entry for entry in variants if facts_of(entry, options).partial]
-    if (found := _hit_in(parts, request, wanted, options, now)) is not None:
+        if "only-if-cached" in wanted:
+            return _refuse(Reason.ONLY_IF_CACHED)
+        return _forward_past(request, entries, selected, bypass)
+    views = [_view(entry, wanted, options, now) for entry in selected]
+    found = _fresh(request, views, options, now) or _stale(
+        request, selected, wanted, Occasion.REFRESH, options, now=now
+    )
+    if found is not None:
         return found
     if "only-if-cached" in wanted:
-        return _refuse()
-    if get(request.fields, b"range") is not None:
-        return Forward(request, Reason.RANGE, variants)
-    if views:
-        return _validate(request, views, wanted, options, now)
-    if parts:
-        return completing.plan(request, parts, options)
-    return Forward(request, Reason.VARY_MISS if entries else Reason.URI_MISS)
+        return _refuse(Reason.ONLY_IF_CACHED)
+    return _plan(request, entries, views, wanted, options, now=now)
+
+
+def instead(
+    request: RequestHead, entries: Sequence[StoredEntry], occasion: Occasion, options: CacheOptions, now: float
+) -> Hit | None:
+    """What may be answered from `entries` on that occasion, if anything: something fresh by now, or something stale."""
+    if not options.enabled or not entries or _bypass(request) is not None:
+        return None
+    wanted = heeded(request, options)
+    selected = _selected(request, entries, options)
+    fresh = _fresh(request, [_view(entry, wanted, options, now) for entry in selected], options, now)
+    return fresh or _stale(request, selected, wanted, occasion, options, now=now)
+
+
+def renewal(
+    request: RequestHead, entries: Sequence[StoredEntry], options: CacheOptions, now: float
+) -> Revalidate | Forward | None:
+    """What validates the response that `request` was answered with; None when that is not needed any more.
+
+    It asks for the whole, and says nothing of what this one client has or wishes.
+    """
+    whole = RequestHead("GET", request.origin, request.target, without(request.fields, _ONE_CLIENTS))
+    views = [_view(entry, _NO_WISHES, options, now) for entry in _selected(whole, entries, options)]
+    if all(facts_of(view.entry, options).partial for view in views) or any(view.usable for view in views):
+        return None
+    return _plan(whole, entries, views, _NO_WISHES, options, now=now)
 
 
 def judge(
@@ -98,36 +141,44 @@ def judge(
     """
     head = response
     if not options.enabled or plan.reason is Reason.CACHE_OFF:
-        return PassOn(head, Reason.CACHE_OFF)
+        return PassOn(head, options.off)
     if isinstance(plan, Forward) and plan.completes is not None:
         if response.status in completing.ANSWERS:
             return completing.judge(plan, plan.completes, response, options, (request_time, response_time))
         plan = Forward(plan.completes.original, plan.reason, plan.candidates)
     request = plan.original if isinstance(plan, Revalidate) else plan.request
     control = obeyed_control(response, options)
-    reason = refusal(request, response, control, options, response_time)
+    reason, by_rule = prolonging.refusal(request, response, control, options, response_time)
     removed: list[str] = []
     if isinstance(plan, Revalidate) or response.status == _NOT_MODIFIED or request.method not in SAFE_METHODS:
-        asked = _asked(plan, options)
-        verdict = hishel_machine.answer(asked.state, response, control)
-        removed = [asked.shown[position].id for position in verdict.remove]
-        if verdict.again:
-            return Again(Forward(request, plan.reason), removed)
-        if verdict.update:
+        learned = validating.learn(plan, response, control, options)
+        removed = list(learned.removed)
+        if learned.again:
+            left = [entry for entry in plan.candidates if entry.id not in removed]
+            return Again(Forward(request, plan.reason, left), removed)
+        if learned.updating:
             received = StoredEntry("", request, response, request_time, response_time)
-            return _validated([asked.shown[position] for position in verdict.update], received, options, removed)
+            return _validated(learned.updating, received, options, removed)
     if request.method == "GET" and (reason is None or response.status in _SUCCESS):
-        removed = [entry.id for entry in plan.candidates if _takes_the_place(response, entry, options)]
+        removed = _replaced(plan.candidates, response)
     if reason is not None:
-        return PassOn(head, reason, removed)
+        times = (request_time, response_time)
+        updates, outdated = heads.learned(request, plan.candidates, response, options, times)
+        return PassOn(head, reason, [*removed, *outdated], updates)
     entry = StoredEntry(
         "",
-        request.with_fields(vary.selecting_fields(request, response)),
+        storing.kept_request(request, response, options),
         stored_form(response, control.directives, options, response_time),
         request_time,
         response_time,
     )
-    return Store(head, entry, Reason.REPLACED if plan.candidates else Reason.STORABLE, removed)
+    stored = Reason.REPLACED if plan.candidates else Reason.STORABLE
+    return Store(head, entry, Reason.RULE_STORE if by_rule else stored, removed)
+
+
+def heeded(request: RequestHead, options: CacheOptions) -> Directives:
+    """The client's directives but for those that a rule of the user's own ignores."""
+    return requested(request) if options.rule is None else options.rule.heeded(requested(request))
 
 
 def requested(request: RequestHead) -> Directives:
@@ -138,23 +189,9 @@ def requested(request: RequestHead) -> Directives:
     return directives
 
 
-def _hit_in(
-    parts: Sequence[StoredEntry], request: RequestHead, wanted: Directives, options: CacheOptions, now: float
-) -> Hit | None:
-    """A fresh stored part that has all bytes of the one range that the client wants (RFC 9111 §3.3)."""
-    if any(get(request.fields, name) is not None for name in conditions.PRECONDITIONS):
-        return None
-    for entry in parts:
-        facts = facts_of(entry, options)
-        part = facts.part
-        if part is None or not _view(entry, wanted, options, now).usable:
-            continue
-        match ranges.wanted_parts(request, part.total, entry.response):
-            case (Span() as span,) if part.span.start <= span.start and span.end <= part.span.end:
-                head = ranges.partial(with_age(entry.response.fields, facts.age(now)), span, part.total)
-                inside = Span(span.start - part.span.start, span.end - part.span.start)
-                return Hit(entry, head, facts.ttl(now), Reason.FRESH if facts.ttl(now) > 0 else Reason.STALE, inside)
-    return None
+def _selects(request: RequestHead, entry: StoredEntry, options: CacheOptions) -> bool:
+    """Whether the entry is of the same resource, and selected by the same fields (RFC 9111 §4)."""
+    return not facts_of(entry, options).strayed and vary.matches(request, entry)
 
 
 def _bypass(request: RequestHead) -> Reason | None:
@@ -179,14 +216,85 @@ def _forward_past(
     return Forward(request, reason, list(variants) if request.method == "GET" else [])
 
 
-def _takes_the_place(response: ResponseHead, entry: StoredEntry, options: CacheOptions) -> bool:
-    """Whether a new response makes a stored one superfluous: a part does so only for other parts."""
-    return response.status != HTTPStatus.PARTIAL_CONTENT or facts_of(entry, options).partial
+def _replaced(candidates: Sequence[StoredEntry], response: ResponseHead) -> list[str]:
+    """The stored responses that a new one makes superfluous: a part does so only for other parts."""
+    if response.status == HTTPStatus.PARTIAL_CONTENT:
+        return partial.superseded(response, candidates)
+    return [entry.id for entry in candidates]
 
 
-def _refuse() -> Refuse:
-    """The client takes a stored response or none (RFC 9111 §5.2.1.7)."""
-    return Refuse(ResponseHead(504, b"Gateway Timeout"), Reason.ONLY_IF_CACHED)
+def _refuse(reason: Reason) -> Refuse:
+    """Nothing but a stored response is wanted (RFC 9111 §5.2.1.7), or to be had."""
+    return Refuse(ResponseHead(504, b"Gateway Timeout"), reason)
+
+
+def _selected(request: RequestHead, entries: Sequence[StoredEntry], options: CacheOptions) -> list[StoredEntry]:
+    """The stored responses that may be chosen for the request (RFC 9111 §4.1)."""
+    return [entry for entry in entries if not facts_of(entry, options).varies or _selects(request, entry, options)]
+
+
+def _fresh(request: RequestHead, views: Sequence[hishel_machine.View], options: CacheOptions, now: float) -> Hit | None:
+    """The answer from what may be used as it is; from a whole response rather than a part."""
+    usable = [view.entry for view in views if view.usable]
+    if not usable:
+        return None
+    wholes = [entry for entry in usable if not facts_of(entry, options).partial]
+    if wholes:
+        return answering.hit(request, max(wholes, key=_recency) if len(wholes) > 1 else wholes[0], options, now)
+    return answering.hit_in([(entry, None) for entry in usable], request, options, now)
+
+
+def _stale(
+    request: RequestHead,
+    selected: Sequence[StoredEntry],
+    wanted: Directives,
+    occasion: Occasion,
+    options: CacheOptions,
+    *,
+    now: float,
+) -> Hit | None:
+    """The answer from what may be used on that occasion; from parts only where nobody validates them meanwhile."""
+    wholes: dict[str, tuple[StoredEntry, Reason]] = {}
+    parts: list[tuple[StoredEntry, Reason | None]] = []
+    for entry in selected:
+        facts = facts_of(entry, options)
+        reason = stale.permission(facts, wanted, occasion, options, now)
+        if reason is not None and facts.partial:
+            parts.append((entry, reason))
+        elif reason is not None:
+            wholes[entry.id] = entry, reason
+    if wholes:
+        entry, reason = max(wholes.values(), key=lambda found: _recency(found[0]))
+        return answering.hit(request, entry, options, now, reason)
+    return None if occasion.reason in stale.REFRESHING else answering.hit_in(parts, request, options, now)
+
+
+def _plan(
+    request: RequestHead,
+    entries: Sequence[StoredEntry],
+    views: Sequence[hishel_machine.View],
+    wanted: Directives,
+    options: CacheOptions,
+    *,
+    now: float,
+) -> Revalidate | Forward:
+    """What to ask the origin, and whether something of what is selected may do if it does not answer."""
+    selected = [view.entry for view in views]
+    wholes = [view for view in views if not facts_of(view.entry, options).partial]
+    plan: Revalidate | Forward = Forward(request, Reason.VARY_MISS if entries else Reason.URI_MISS)
+    if get(request.fields, b"range") is not None:
+        plan = Forward(request, Reason.RANGE, selected)
+    elif selected and not wholes:
+        plan = completing.plan(request, selected, options)
+    else:
+        if wholes:
+            plan = validating.ask(request, wholes, lambda entry: _why_not(entry, wanted, options, now), options, now)
+        there = [entry for entry in entries if not facts_of(entry, options).strayed]
+        plan = validating.ask_about_others(plan, variants.worth_asking(request, there, selected), options)
+    plan.spare = any(
+        stale.permission(facts_of(entry, options), wanted, Occasion.UNREACHABLE, options, now) for entry in selected
+    )
+    return plan
 
 
 def _says_more(request: RequestHead) -> bool:
@@ -203,15 +311,15 @@ def _view(entry: StoredEntry, wanted: Directives, options: CacheOptions, now: fl
         if "max-stale" in wanted and not facts.forbids_stale:
             usable += MAX_SECONDS if wanted.unqualified("max-stale") else wanted.seconds("max-stale") or 0
         usable -= wanted.seconds("min-fresh") or 0
-        oldest = wanted.seconds("max-age")
+        oldest = None if facts.immutable else wanted.seconds("max-age")
         usable = usable if oldest is None else min(usable, oldest)
     must_ask = facts.must_ask or "no-cache" in wanted
     return hishel_machine.View(entry, facts.age(now), max(0, usable), must_ask)
 
 
-def _age(view: hishel_machine.View) -> tuple[int, float]:
-    """The most recent one is the one to use (RFC 9111 §4); ages are whole seconds."""
-    return view.age, -view.entry.response_time
+def _recency(entry: StoredEntry) -> tuple[int, float]:
+    """The most recent one is the one to use, and Date tells which that is (RFC 9111 §4); dates are whole seconds."""
+    return date_of(entry.response.fields, b"date", entry.response_time) or 0, entry.response_time
 
 
 def _why_not(entry: StoredEntry, wanted: Directives, options: CacheOptions, now: float) -> Reason:
@@ -224,75 +332,35 @@ def _why_not(entry: StoredEntry, wanted: Directives, options: CacheOptions, now:
     return Reason.REQUEST_TOO_OLD if facts.ttl(now) > 0 else Reason.STALE
 
 
-def _question(request: RequestHead) -> hishel_machine.Question:
-    return hishel_machine.Question(request.method, cache_key(request))
-
-
-def _validate(
-    request: RequestHead, views: Sequence[hishel_machine.View], wanted: Directives, options: CacheOptions, now: float
-) -> Revalidate | Forward:
-    """Ask the origin about the best candidate that it can be asked about; without one, for a new response."""
-    found = hishel_machine.validation(_question(request), views, shared=options.shared, now=now)
-    reason = _why_not(found.candidates[0], wanted, options, now)
-    best = next((entry for entry in found.candidates if conditions.has_validator(entry.response)), None)
-    if best is None:
-        return Forward(request, reason, found.candidates)
-    asked = _Asked(found.state, [view.entry for view in views])
-    return Revalidate(conditions.conditional(request, best), request, found.candidates, reason, asked)
-
-
-def _asked(plan: Revalidate | Forward, options: CacheOptions) -> _Asked:
-    """What waits for the response: a forwarded request starts anew, and if it is unsafe, may invalidate (§4.4)."""
-    if isinstance(plan, Revalidate) and isinstance(plan.state, _Asked):
-        return plan.state
-    request = plan.original if isinstance(plan, Revalidate) else plan.request
-    shown = [] if request.method in SAFE_METHODS else plan.candidates
-    return _Asked(hishel_machine.miss(_question(request), shown, shared=options.shared), shown)
-
-
-def _hit(request: RequestHead, entry: StoredEntry, options: CacheOptions, now: float) -> Hit:
-    facts = facts_of(entry, options)
-    ttl = facts.ttl(now)
-    reason = Reason.FRESH if ttl > 0 else Reason.STALE
-    head = _answer_from(entry, request, facts.age(now))
-    length = entry.body_length
-    if head.status != HTTPStatus.OK or length is None:
-        return Hit(entry, head, ttl, reason)
-    match ranges.wanted_parts(request, length, entry.response):
-        case (Span() as span,):
-            return Hit(entry, ranges.partial(head.fields, span, length), ttl, reason, span)
-        case (Span(), *_) as spans:
-            partial_head, body = ranges.multipart(head.fields, spans, length, entry.request.url)
-            return Hit(entry, partial_head, ttl, reason, multipart=body)
-        case ranges.Unsatisfiable():
-            return Hit(entry, ranges.unsatisfiable(head.fields, length), ttl, reason)
-        case _:
-            return Hit(entry, head, ttl, reason)
-
-
 def _validated(
-    updating: list[StoredEntry], received: StoredEntry, options: CacheOptions, removed: list[str]
+    updating: Sequence[StoredEntry], received: StoredEntry, options: CacheOptions, removed: list[str]
 ) -> Freshened:
-    """Freshen the entries that a 304 validated and answer from the best of them (RFC 9111 §4.3.4)."""
+    """Freshen the entries that a 304 validated and answer from the best of them (RFC 9111 §4.3.4).
+
+    A 304 may be for this client only, or forbid to keep it: then nothing of it is kept, and what is no longer for
+    others goes.
+    """
     now = received.response_time
-    updates = [
-        replace(
-            entry,
-            response=freshened(entry.response, received.response, options, now),
-            request_time=received.request_time,
-            response_time=now,
-        )
-        for entry in updating
-    ]
+    updates, kept = [_updated(entry, received, options) for entry in updating], []
+    for entry in updates:
+        forbidden = not_to_be_kept(received.request, obeyed_control(entry.response, options), options)
+        if forbidden is None:
+            kept.append(entry)
+        elif forbidden in _NOT_FOR_OTHERS:
+            removed = [*removed, entry.id]
     best = updates[0]
     facts = facts_of(best, options)
-    head = _answer_from(best, received.request, facts.age(now))
-    return Freshened(best, head, updates, facts.ttl(now), Reason.VALIDATED, removed)
+    head = answering.answer_from(best, received.request, facts.age(now))
+    return Freshened(best, head, kept, facts.ttl(now), Reason.VALIDATED, removed)
 
 
-def _answer_from(entry: StoredEntry, request: RequestHead, age_s: int) -> ResponseHead:
-    """The stored head with its age; a 304 when the client has the same response already (RFC 9111 §4.3.2)."""
-    fields = with_age(entry.response.fields, age_s)
-    if conditions.unmodified_for(request, entry):
-        return conditions.not_modified(fields)
-    return ResponseHead(entry.response.status, entry.response.reason, fields)
+def _updated(entry: StoredEntry, received: StoredEntry, options: CacheOptions) -> StoredEntry:
+    """The entry with the fields of the 304 that validated it, which may be about another Vary than it had."""
+    response = freshened(entry.response, received.response, options, received.response_time)
+    return replace(
+        entry,
+        request=vary.reselected(entry, received.request, response),
+        response=response,
+        request_time=received.request_time,
+        response_time=received.response_time,
+    )

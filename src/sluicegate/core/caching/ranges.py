@@ -17,6 +17,8 @@ _MAX_DIGITS = 18
 _MAX_RANGES = 16
 """Ranges in one request; more, or ones that overlap, are a mistake or an attack (RFC 9110 §17.15), and ignored."""
 _BOUNDARY_LENGTH = 32
+_ENDLESS = 10**_MAX_DIGITS
+"""Longer than anything that can be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,14 @@ def wanted_parts(request: RequestHead, length: int, stored: ResponseHead) -> tup
     return None if _overlap(spans) else spans
 
 
-def partial(fields: FieldList, span: Span, length: int) -> ResponseHead:
-    """A 206 that carries `span` of a body of `length` bytes (RFC 9110 §15.3.7)."""
+def from_first_to_last(request: RequestHead, stored: ResponseHead) -> Span | None:
+    """The one range that is asked for, if it says where it begins and ends: that depends on no length."""
+    spans = wanted_parts(request, _ENDLESS, stored)
+    return spans[0] if isinstance(spans, tuple) and len(spans) == 1 and spans[0].end < _ENDLESS else None
+
+
+def partial(fields: FieldList, span: Span, length: int | None) -> ResponseHead:
+    """A 206 that carries `span` of a body of `length` bytes, None where that is not known (RFC 9110 §15.3.7)."""
     framed = [(b"Content-Length", b"%d" % (span.end - span.start)), (b"Content-Range", _content_range(span, length))]
     return ResponseHead(206, b"Partial Content", [*without(fields, (b"content-length", b"content-range")), *framed])
 
@@ -92,8 +100,8 @@ def _overlap(spans: Sequence[Span]) -> bool:
     return any(before.end > after.start for before, after in pairwise(ordered))
 
 
-def _content_range(span: Span, length: int) -> bytes:
-    return b"bytes %d-%d/%d" % (span.start, span.end - 1, length)
+def _content_range(span: Span, length: int | None) -> bytes:
+    return b"bytes %d-%d/%b" % (span.start, span.end - 1, b"*" if length is None else b"%d" % length)
 
 
 def _span(first: bytes, last: bytes, length: int) -> Span | Unsatisfiable | None:

@@ -1,6 +1,6 @@
 """A limit as plain data: rates, concurrency, queue bounds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,13 +29,13 @@ class Limit:
     max_queue: int = 10_000
     burst: int | None = None
     """Permits that an idle host may take at once; None: as many as its windows allow."""
+    unlimited: bool = field(init=False, repr=False, compare=False)
+    """No rate applies. Made once, since every request asks several times."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "unlimited", not self.rates)
 
     @property
     def spacing_s(self) -> float:
         """The distance that permits keep while a queue stands: that of the fastest rate, 0 without rates (seconds)."""
         return min((rate.spacing_s for rate in self.rates), default=0.0)
-
-    @property
-    def unlimited(self) -> bool:
-        """No rate applies."""
-        return not self.rates

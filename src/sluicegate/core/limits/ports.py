@@ -22,6 +22,9 @@ class PermitStore(Protocol):
         cannot be used. After either, no permit was given.
         """
 
+    def take_now(self, key: str, limit: Limit, *, queued: bool) -> Verdict | None:
+        """`take` where it does not suspend; None, and no permit was given, where it may. Raises as `take` does."""
+
     def postpone(self, key: str, at: float, sent: float) -> None:
         """A request with a permit recorded `at` a time left only at `sent`: what was recorded since counts as of then.
 

@@ -1,11 +1,15 @@
 """The cache in this process's memory: bounded in bytes, the least recently used goes first, gone with the process."""
 
+import asyncio
 from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
 from sluicegate.core.caching.decisions import Span
+from sluicegate.core.caching.digests import digesting
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.listing import Listed
 from sluicegate.core.ports import BodyReader, EntryWriter
 from sluicegate.errors import CacheStoreError
 from sluicegate.stores.cache.pieces import Pieces, PiecesBody
@@ -16,6 +20,8 @@ _AT_HAND = 1024 * 1024
 _OBJECT_OVERHEAD = 1024
 """What an entry costs beside its bytes: Python objects, indexes (rounded up)."""
 _FIELD_OVERHEAD = 128
+_PAGE = 256
+"""How many entries are listed before others have their turn."""
 
 
 @dataclass(slots=True, eq=False)
@@ -25,6 +31,7 @@ class _Held:
     body: Pieces
     at_hand: bytes | None
     size: int
+    digest: bytes
 
 
 class MemoryCacheStore:
@@ -65,7 +72,19 @@ class MemoryCacheStore:
         self._held.move_to_end(entry.id)
         return PiecesBody(held.body, span)
 
-    def begin(self, key: str, entry: StoredEntry, length: int | None) -> EntryWriter | None:
+    def moment(self, key: str) -> None:  # noqa: ARG002 - no other process has it
+        return None
+
+    def invalidate(self, key: str) -> None:  # noqa: ARG002 - the same
+        return None
+
+    def begin(
+        self,
+        key: str,
+        entry: StoredEntry,
+        length: int | None,
+        since: int | None = None,  # noqa: ARG002 - `moment` gives none
+    ) -> EntryWriter | None:
         if self._closed or not self._fits(length or 0):
             return None
         return _MemoryWriter(self, key, entry)
@@ -82,6 +101,22 @@ class MemoryCacheStore:
 
     async def remove(self, entry_id: str) -> None:
         self._forget(entry_id)
+
+    async def remove_all(self, entry_ids: Sequence[str]) -> None:
+        for entry_id in entry_ids:
+            self._forget(entry_id)
+
+    async def listed(self, prefix: str = "", *, exact: bool = False) -> AsyncIterator[Listed]:
+        if exact:
+            ids = [one.entry.id for one in self._by_key.get(prefix, ())]
+        else:
+            ids = list(self._held)
+        for number, entry_id in enumerate(ids, 1):
+            held = self._held.get(entry_id)
+            if held is not None and held.key.startswith(prefix):
+                yield Listed(held.key, held.entry, held.size, 0.0, held.digest)
+            if number % _PAGE == 0:
+                await asyncio.sleep(0)
 
     async def set_max_size(self, max_size: int) -> None:
         self._max_size = max_size
@@ -113,14 +148,14 @@ class MemoryCacheStore:
         if not self._closed:
             self._used -= size
 
-    def publish(self, key: str, entry: StoredEntry, body: Pieces, size: int) -> StoredEntry:
+    def publish(self, key: str, entry: StoredEntry, body: Pieces, size: int, digest: bytes) -> StoredEntry:
         """Make an entry visible, whose body is complete, and whose `size` bytes are reserved already; the entry as stored."""
         length = len(body)
         stored = StoredEntry(
             str(next(self._numbers)), entry.request, entry.response, entry.request_time, entry.response_time, length
         )
         at_hand = body.whole() if length <= _AT_HAND else None
-        held = self._held[stored.id] = _Held(key, stored, body, at_hand, size)
+        held = self._held[stored.id] = _Held(key, stored, body, at_hand, size, digest)
         siblings = self._by_key.get(key)
         if siblings is None:
             self._by_key[key] = [held]
@@ -149,13 +184,14 @@ class MemoryCacheStore:
 class _MemoryWriter:
     """`ports.EntryWriter`; `_body` is None once the storing is over."""
 
-    __slots__ = ("_body", "_committed", "_entry", "_key", "_reserved", "_store")
+    __slots__ = ("_body", "_committed", "_digesting", "_entry", "_key", "_reserved", "_store")
 
     def __init__(self, store: MemoryCacheStore, key: str, entry: StoredEntry) -> None:
         self._store = store
         self._key = key
         self._entry = entry
         self._body: Pieces | None = Pieces()
+        self._digesting = digesting()
         self._reserved = 0
         self._committed = False
 
@@ -168,6 +204,7 @@ class _MemoryWriter:
             self._drop()
             return False
         self._reserved += size
+        self._digesting.update(piece)
         body.append(piece)
         return True
 
@@ -183,7 +220,8 @@ class _MemoryWriter:
         if not self._store.take(head, len(self._body)):
             self._drop()
             return None
-        entry = self._store.publish(self._key, self._entry, self._body, self._reserved + head)
+        size, digest = self._reserved + head, self._digesting.digest()
+        entry = self._store.publish(self._key, self._entry, self._body, size, digest)
         self._reserved = 0
         self._committed = True
         return entry

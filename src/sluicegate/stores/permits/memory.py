@@ -60,6 +60,9 @@ class MemoryPermitStore:
         self._logs: OrderedDict[str, _Log] = OrderedDict()
 
     async def take(self, key: str, limit: Limit, *, queued: bool) -> Verdict:
+        return self.take_now(key, limit, queued=queued)
+
+    def take_now(self, key: str, limit: Limit, *, queued: bool) -> Verdict:
         if limit.unlimited:
             return ADMITTED
         made, now = plan(limit), self._clock.now()

@@ -41,6 +41,8 @@ class _Region:
     taken: list[int] = field(default_factory=list)
     spare: list[int] = field(default_factory=list)
     """Locked, and not in use."""
+    idle: int = 0
+    """So many of the spare ones were not needed since it was last tidied up."""
     own: set[int] = field(default_factory=set)
     """Both."""
     start: int = 0
@@ -84,6 +86,7 @@ class LockedSlots:
             region = self._regions[name] = _Region(_offset(name), start=os.getpid() % bound)
         while region.spare:
             index = region.spare.pop()
+            region.idle = min(region.idle, len(region.spare))
             if index < bound:
                 region.taken.append(index)
                 return True
@@ -112,6 +115,7 @@ class LockedSlots:
                 for spare in region.spare:
                     self._unlock(region, spare)
                 region.spare.clear()
+                region.idle = 0
                 self._tidy_later(name)
                 return
         if len(self._untidy) >= _SPARE_NAMES and name not in self._untidy:
@@ -120,7 +124,8 @@ class LockedSlots:
                 del self._regions[name]
             return
         region.spare.append(index)
-        self._tidy_later(name)
+        if name not in self._untidy:
+            self._tidy_later(name)
 
     def close(self) -> None:
         if self._tidying is not None:
@@ -183,18 +188,19 @@ class LockedSlots:
             self._tidying = asyncio.get_running_loop().call_later(_SPARE_S, self._tidy)
 
     def _tidy(self) -> None:
-        """Give back what is spare, and stop wanting what nobody asks for any more."""
+        """Give back what has been spare for a while, and stop wanting what nobody asks for any more."""
         self._tidying = None
         names, self._untidy = self._untidy, set()
         now = self._clock.now()
         for name in names:
             region = self._regions[name]
-            for index in region.spare:
+            for index in region.spare[: region.idle]:
                 self._unlock(region, index)
-            region.spare.clear()
+            del region.spare[: region.idle]
+            region.idle = len(region.spare)
             if region.wanted is not None and now >= region.wanted + _WANT_S:
                 self._stop_wanting(region)
-            if region.wanted is not None or now < region.shy_until:
+            if region.spare or region.wanted is not None or now < region.shy_until:
                 self._tidy_later(name)
             elif not region.own:
                 del self._regions[name]

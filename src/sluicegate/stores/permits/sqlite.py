@@ -176,6 +176,9 @@ class SqlitePermitStore:
         self._file.open(patience_s=_OPEN_PATIENCE_S)
 
     async def take(self, key: str, limit: Limit, *, queued: bool) -> Verdict:
+        return self.take_now(key, limit, queued=queued)
+
+    def take_now(self, key: str, limit: Limit, *, queued: bool) -> Verdict:
         block = self._blocks.get(key)
         if block is not None and block.left and block.limit is limit and self._clock.now() <= block.until:
             block.left -= 1

@@ -134,3 +134,33 @@ def test_filling_marks_what_is_there_and_changes_nothing_that_is_marked(path):
 )
 def test_it_is_as_large_as_the_cache_and_the_disk_call_for(max_size, free, bits):
     assert bits_for(max_size, free) == bits
+
+
+def test_all_see_that_the_mark_of_a_key_has_changed_and_no_others(path):
+    one, _ = opened(path)
+    other, _ = opened(path)
+    slots = list(one.slots[1024:])
+    before, elsewhere = one.mark(0xDEADBEEF), one.mark(0x0000BEEF)
+
+    other.change_mark(0xDEADBEEF)
+    first = one.mark(0xDEADBEEF)
+    other.change_mark(0xDEADBEEF)
+
+    assert len({before, first, one.mark(0xDEADBEEF)}) == 3
+    assert one.mark(0x0000BEEF) == elsewhere
+    assert list(one.slots[1024:]) == slots
+    one.close()
+    other.close()
+
+
+@pytest.mark.parametrize("crc", [0, 0xFFFFFFFF])
+def test_marks_lie_between_the_header_and_the_slots(path, crc):
+    board, _ = opened(path)
+    board.change_mark(crc)
+    board.close()
+
+    again, made = opened(path)
+
+    assert not made
+    assert not any(again.slots[1024:])
+    again.close()

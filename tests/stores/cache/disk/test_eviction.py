@@ -18,7 +18,7 @@ def fill(db, *rows):
     """Rows of id, size, used, filed."""
     for entry_id, size, used, filed in rows:
         db.execute(
-            "INSERT INTO entry VALUES (?, x'61', ?, 0, x'', 0, 0, 0, ?, ?, ?, ?)",
+            "INSERT INTO entry VALUES (?, x'61', ?, 0, x'', 0, 0, 0, ?, ?, ?, ?, NULL)",
             (entry_id, entry_id * 10, size, filed, size, used),
         )
         if not filed:

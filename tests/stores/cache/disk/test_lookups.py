@@ -30,7 +30,7 @@ def db(path):
 def insert(db, number, *, key=b"key", crc=5, mark=6, head=None, length=4, filed=False, body=b"body"):
     head = dump_head(entry()) if head is None else head
     db.execute(
-        "INSERT INTO entry VALUES (?, ?, ?, ?, ?, 1.5, 2.5, 9, ?, ?, 0, 0)",
+        "INSERT INTO entry VALUES (?, ?, ?, ?, ?, 1.5, 2.5, 9, ?, ?, 0, 0, NULL)",
         (number, key, crc, mark, head, length, filed),
     )
     if not filed and length:

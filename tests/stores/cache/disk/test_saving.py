@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import os
 
 import pytest
@@ -130,3 +131,54 @@ async def test_where_the_length_is_not_known_room_is_reserved_as_the_body_grows(
 
         assert 19 * MIB <= store.stats()[1] <= 22 * MIB
         await writer.aclose()
+
+
+# What was invalidated while it was on its way
+
+
+async def two_processes(directory, stack):
+    first = await stack.enter_async_context(opened(directory))
+    return first, await stack.enter_async_context(opened(directory))
+
+
+async def stored_after(first, since, body: bytes):
+    writer = first.begin(KEY, entry(), None, since)
+    assert await writer.write(body)
+    committed = await writer.commit()
+    await writer.aclose()
+    await written(first)
+    return committed
+
+
+@pytest.mark.parametrize("length", [10, 300_000])
+async def test_what_another_process_has_invalidated_meanwhile_is_not_kept(tmp_path, length):
+    async with contextlib.AsyncExitStack() as stack:
+        first, second = await two_processes(tmp_path, stack)
+        since = first.moment(KEY)
+        second.invalidate(KEY)
+
+        assert await stored_after(first, since, b"x" * length) is None
+        assert await first.entries(KEY) == await second.entries(KEY) == []
+        assert await stored_after(first, first.moment(KEY), b"x" * length) is not None
+        assert len(await second.entries(KEY)) == 1
+
+
+async def test_what_is_invalidated_before_it_is_on_disk_goes_when_it_is(tmp_path):
+    async with contextlib.AsyncExitStack() as stack:
+        first, second = await two_processes(tmp_path, stack)
+        writer = first.begin(KEY, entry(), None, first.moment(KEY))
+        await writer.write(b"x")
+        assert await writer.commit() is not None
+        second.invalidate(KEY)
+        await written(first)
+
+        assert await first.entries(KEY) == await second.entries(KEY) == []
+
+
+async def test_other_keys_are_kept(tmp_path):
+    async with contextlib.AsyncExitStack() as stack:
+        first, second = await two_processes(tmp_path, stack)
+        since = first.moment(KEY)
+        second.invalidate(KEY + "other")
+
+        assert await stored_after(first, since, b"x") is not None

@@ -4,6 +4,7 @@ from sluicegate.core.caching.decisions import Span
 from sluicegate.errors import CacheStoreError
 from sluicegate.stores.cache.redis.body import RedisBody
 from sluicegate.stores.cache.redis.keys import PIECE, EntryId
+from sluicegate.stores.cache.redis.notes import Note
 from sluicegate.stores.cache.redis.vault import Vault
 from support.messages import read_all
 
@@ -12,7 +13,7 @@ from support.messages import read_all
 async def stored(link):
     vault, one = Vault(link, "me"), EntryId.new("tag").grown(PIECE + 3)
     await vault.write_piece(one, 0, b"a" * PIECE)
-    await vault.commit(one, b"head", b"bcd")
+    await vault.commit(one, b"head", b"bcd", Note(bytes(16), "http://a/"))
     return vault, one
 
 

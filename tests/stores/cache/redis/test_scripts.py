@@ -19,17 +19,17 @@ async def test_redis_gives_each_script_the_name_we_know(redis, script):
 
 async def test_nothing_is_shown_of_an_entry_of_which_a_piece_is_missing(redis):
     await redis.set("{t}:0", b"x")
-    arguments = ["id", b"head", b"", 100, "channel", "message"]
+    arguments = ["id", b"head", b"", 100, b"note", "channel", "message"]
 
     assert await redis.eval(scripts.COMMIT.text, 3, "{t}", "{t}:0", "{t}:1", *arguments) == 0
     assert await redis.exists("{t}") == 0
     await redis.set("{t}:1", b"y")
     assert await redis.eval(scripts.COMMIT.text, 3, "{t}", "{t}:0", "{t}:1", *arguments) == 1
-    assert await redis.hgetall("{t}") == {b"id": b"head"}
+    assert await redis.hgetall("{t}") == {b"id": b"head", b"=id": b"note"}
 
 
 async def test_a_removal_gives_readers_time_and_never_more_than_there_was(redis):
-    await redis.hset("{t}", mapping={"id": b"head", "+id": b"body", "other": b"head"})
+    await redis.hset("{t}", mapping={"id": b"head", "+id": b"body", "=id": b"note", "other": b"head"})
     await redis.set("{t}:0", b"x", ex=1000)
     await redis.set("{t}:1", b"x", ex=5)
 

@@ -2,11 +2,13 @@ import pytest
 
 from sluicegate.core.caching.decisions import Span
 from sluicegate.errors import CacheStoreError
-from sluicegate.stores.cache.redis.keys import PIECE, EntryId, body_field
+from sluicegate.stores.cache.redis.keys import PIECE, USES, EntryId, body_field, note_field
+from sluicegate.stores.cache.redis.notes import Note
 from sluicegate.stores.cache.redis.vault import Vault
 from support.cache_stores import until
 
 DAY = 24 * 3600
+NOTE = Note(bytes(16), "http://a.example/")
 
 
 @pytest.fixture
@@ -24,14 +26,16 @@ async def written(vault: Vault, length: int) -> EntryId:
     whole, rest = divmod(length, PIECE) if one.pieces else (0, length)
     for number in range(whole):
         await vault.write_piece(one, number, b"x" * PIECE)
-    assert await vault.commit(one, b"head", b"x" * rest)
+    assert await vault.commit(one, b"head", b"x" * rest, NOTE)
     return one
 
 
 async def test_a_small_body_comes_with_the_heads(vault):
     one, other = await written(vault, 3), await written(vault, 100_000)
 
-    assert await vault.heads("tag") == {
+    found = await vault.heads("tag")
+
+    assert {name: value for name, value in found.items() if value != NOTE.dump()} == {
         str(one).encode(): b"head",
         body_field(str(one)).encode(): b"xxx",
         str(other).encode(): b"head",
@@ -63,7 +67,7 @@ async def test_nothing_is_shown_of_which_a_piece_has_expired(vault, server):
     await vault.write_piece(one, 0, b"x" * PIECE)
     server.cli("del", one.piece(0))
 
-    assert not await vault.commit(one, b"head", b"x")
+    assert not await vault.commit(one, b"head", b"x", NOTE)
     assert await vault.heads("tag") == {}
 
 
@@ -141,3 +145,24 @@ async def test_freshening_what_is_gone_changes_nothing(vault, ears):
     await vault.freshen(one, b"new")
 
     assert await vault.heads("tag") == {}
+
+
+async def test_entries_are_paged_through_with_what_is_noted_of_them(vault):
+    one = await written(vault, 10)
+    await vault._link.one("ZADD", USES, 5_000_000, str(one), 6_000_000, str(entry_id(7)))
+
+    cursor, [kept] = await vault.page(0)
+
+    assert cursor == 0
+    assert (kept.id, kept.head, kept.note, kept.used) == (one, b"head", NOTE, 5.0)
+    assert await vault.under("tag") == [kept]
+    assert await vault.under("other") == []
+
+
+async def test_what_an_older_version_stored_has_no_note(vault):
+    one = await written(vault, 10)
+    await vault._link.one("HDEL", one.heads, note_field(str(one)))
+
+    [kept] = await vault.under("tag")
+
+    assert kept.note is None

@@ -4,10 +4,10 @@ import pytest
 
 from sluicegate.core.http import ResponseHead
 from sluicegate.stores.cache.redis.budget import Budget
-from sluicegate.stores.cache.redis.keys import PIECE
+from sluicegate.stores.cache.redis.keys import PIECE, tag_of
 from sluicegate.stores.cache.redis.vault import Vault
 from sluicegate.stores.cache.redis.writer import RedisWriter
-from support.cache_entries import entry
+from support.cache_entries import KEY, entry
 from support.cache_stores import MIB
 
 
@@ -23,7 +23,7 @@ def make_writer(link, changed):
 
     budget, vault = Budget(link, max_size=100 * MIB, remove=remove), Vault(link, "me")
     return lambda given=None: RedisWriter(
-        vault, budget, given or entry(), "tag", max_body=8 * MIB, on_change=changed.append
+        vault, budget, given or entry(), KEY, max_body=8 * MIB, on_change=changed.append
     )
 
 
@@ -42,7 +42,7 @@ async def test_who_has_it_in_memory_is_told_of_the_change(make_writer, changed):
 
     await writer.commit()
 
-    assert changed == ["tag"]
+    assert changed == [tag_of(KEY)]
 
 
 async def test_what_is_given_up_leaves_only_what_expires_soon(make_writer, server):
@@ -51,7 +51,7 @@ async def test_what_is_given_up_leaves_only_what_expires_soon(make_writer, serve
 
     await writer.aclose()
 
-    pieces = [key for key in server.cli("keys", "*{tag}*").splitlines() if key]
+    pieces = [key for key in server.cli("keys", f"*{{{tag_of(KEY)}}}*").splitlines() if key]
     assert len(pieces) == 3
     assert all(0 < int(server.cli("ttl", key)) <= 60 for key in pieces)
 
@@ -62,7 +62,7 @@ async def test_a_head_that_cannot_be_written_down_is_not_stored(make_writer, ser
 
     assert await writer.commit() is None
     await writer.aclose()
-    assert server.cli("keys", "*{tag}*") == ""
+    assert server.cli("keys", f"*{{{tag_of(KEY)}}}*") == ""
 
 
 async def test_a_second_commit_is_none(make_writer):

@@ -11,6 +11,10 @@ the directory's lock. One that dies in between leaves the bit set: then nothing 
 slow and right, until somebody changes the slot again. Two looks at a slot would have to lie a thousand million changes
 apart for the counter to come round unseen.
 
+Beside the slots are marks, in what the header leaves of its page, each for many keys: whoever invalidates what is under a
+key gives its mark another value, at random, so that no lock is needed. A response whose request was sent before, in
+whatever process, is not kept then. A mark that changes for another key's sake costs one response that is not kept.
+
 The page cache outlives a killed process but not the machine, so the header names the boot, and another boot begins a
 new board. The space is taken when the file is made, and the file never shrinks: touching a mapped page that the disk
 has no room for, or that is gone, would kill the process.
@@ -18,6 +22,7 @@ has no room for, or that is gone, would kill the process.
 
 import mmap
 import os
+import secrets
 import struct
 from collections.abc import Iterable
 from pathlib import Path
@@ -32,6 +37,8 @@ _WORD = 0xFFFFFFFF
 _COUNT = _WORD & ~3
 CHANGING = 1
 OCCUPIED = 2
+_MARKS_AT = 2048 // 4
+_MARK_BITS = 9
 MAX_BITS = 22
 MIN_BITS = 10
 _BYTES_AN_ENTRY = 4096
@@ -52,6 +59,14 @@ class Board:
     def place(self, slot: int) -> int:
         """Where in `slots` the counter of a key is, by the key's CRC-32."""
         return _FIRST + (slot >> self._shift)
+
+    def mark(self, slot: int) -> int:
+        """The mark of a key, by the key's CRC-32: what was asked for under another one was invalidated meanwhile."""
+        return self.slots[_MARKS_AT + (slot >> 32 - _MARK_BITS)]
+
+    def change_mark(self, slot: int) -> None:
+        """Invalidate what is on its way under a key. For everybody, with the lock or without."""
+        self.slots[_MARKS_AT + (slot >> 32 - _MARK_BITS)] = secrets.randbits(32)
 
     def range_of(self, place: int) -> tuple[int, int]:
         """The first and last CRC-32 that have this place."""

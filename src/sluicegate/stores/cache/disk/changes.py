@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sluicegate.clock import Clock
+from sluicegate.core.caching.digests import digest_of
 from sluicegate.stores.cache.disk.board import Board
 from sluicegate.stores.cache.disk.bodies import BodyFiles
 from sluicegate.stores.cache.disk.eviction import STEP, Victims, delete, evict, low_mark
@@ -25,7 +26,8 @@ _ROWS = 32
 """Rows in one statement at most."""
 _VACUUM_PAGES = 512
 _FREE_SHARE = 32
-_COLUMNS = "id, key, crc, mark, head, request_time, response_time, revision, length, filed, size, used"
+_COLUMNS = "id, key, crc, mark, head, request_time, response_time, revision, length, filed, size, used, digest"
+_PLACES = f"({','.join('?' * 13)})"
 
 
 @dataclass(slots=True)
@@ -46,6 +48,8 @@ class Put:
     """When it was last used: Unix time in milliseconds."""
     shelf: Shelf | None = None
     """What in memory has this change already."""
+    digest: bytes | None = None
+    """Of a body in a file; that of `body` is made where it is written."""
     size: int = field(init=False)
     """Bytes that it takes of the bound."""
 
@@ -261,7 +265,6 @@ class Transaction:
         self.totals.bytes += need
 
     def _insert_rows(self, puts: list[Put]) -> None:
-        row = f"({','.join('?' * 12)})"
         values: list[object] = []
         bodies: list[object] = []
         for put in puts:
@@ -269,10 +272,11 @@ class Transaction:
             values += (
                 put.id, put.key, put.crc, put.mark, put.head, put.request_time, put.response_time,
                 put.revision, put.length, filed, put.size, put.used,
+                put.digest if put.body is None else digest_of(put.body),
             )  # fmt: skip
             if put.body:
                 bodies += (put.id, put.body)
-        self._db.execute(f"INSERT INTO entry ({_COLUMNS}) VALUES {','.join([row] * len(puts))}", values)  # noqa: S608 - placeholders only
+        self._db.execute(f"INSERT INTO entry ({_COLUMNS}) VALUES {','.join([_PLACES] * len(puts))}", values)  # noqa: S608 - placeholders only
         for start, count in _runs(len(bodies) // 2):
             marks = ",".join(["(?,?)"] * count)
             self._db.execute(f"INSERT INTO body VALUES {marks}", bodies[2 * start : 2 * (start + count)])  # noqa: S608 - placeholders only

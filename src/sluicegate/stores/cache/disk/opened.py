@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from sluicegate.clock import Clock
 from sluicegate.stores.cache.disk.board import Board, open_board
 from sluicegate.stores.cache.disk.bodies import BodyFiles
-from sluicegate.stores.cache.disk.changes import Bound, Ground, Sweep, Totals, read_totals
+from sluicegate.stores.cache.disk.changes import Bound, Ground, Remove, Sweep, Totals, read_totals
 from sluicegate.stores.cache.disk.database import (
     BOARD_NAME,
     DATABASE_NAME,
@@ -91,6 +92,17 @@ class Disk:
         marker = self._marker.copy()
         marker.update(key)
         return int.from_bytes(marker.digest(), "little", signed=True)
+
+    def post_removal(self, entry_id: int, done: Callable[[], None]) -> None:
+        """Show an entry no more, and have it removed; `done` is called when that was tried."""
+        name = str(entry_id)
+        shelf = self.front.remove(name)
+
+        def removed(made: bool) -> None:
+            self.front.removed(name, shelf, done=made)
+            done()
+
+        self.writer.post(Remove(entry_id, shelf), removed)
 
     def look(self, db: sqlite3.Connection) -> tuple[Totals, bool]:
         """The totals, and whether database and board are still in their places. Raises sqlite3.Error, OSError."""

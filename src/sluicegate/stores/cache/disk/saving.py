@@ -8,6 +8,7 @@ from os import pread
 from zlib import crc32
 
 from sluicegate.clock import Clock
+from sluicegate.core.caching.digests import digesting
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.errors import CacheStoreError
 from sluicegate.stores.cache.disk.bodies import Share, close_file, write_all
@@ -52,10 +53,20 @@ class _File:
         self.reserved = 0
         self.written = 0
         self.writing = Pieces()
+        self.digesting = digesting()
+
+    def write(self, pieces: list[bytes]) -> None:
+        """Write what comes next. For a thread. Raises OSError."""
+        for piece in pieces:
+            self.digesting.update(piece)
+        write_all(self.handle, pieces, self.written)
 
 
 class DiskWriter:
-    """`ports.EntryWriter`. `limit` bounds the body, `head` is the entry as it will be on disk."""
+    """`ports.EntryWriter`. `limit` bounds the body, `head` is the entry as it will be on disk.
+
+    `since` is the key's mark of when the request was sent: if it is another one at the end, nothing is kept.
+    """
 
     __slots__ = (
         "_ended",
@@ -69,11 +80,20 @@ class DiskWriter:
         "_limit",
         "_means",
         "_over",
+        "_since",
         "_size",
     )
 
     def __init__(
-        self, means: Means, key: str, entry: StoredEntry, head: bytes, *, length: int | None, limit: int
+        self,
+        means: Means,
+        key: str,
+        entry: StoredEntry,
+        head: bytes,
+        *,
+        length: int | None,
+        limit: int,
+        since: int | None = None,
     ) -> None:
         self._means = means
         self._key = key
@@ -81,6 +101,7 @@ class DiskWriter:
         self._head = head
         self._length = length
         self._limit = limit
+        self._since = since
         self._size = 0
         self._gathered = Pieces()
         self._file: _File | None = None
@@ -144,6 +165,10 @@ class DiskWriter:
         entry_id = disk.ids.take() if disk is not None else 0
         if disk is None or not entry_id:
             return None
+        crc = crc32(self._key.encode("utf-8", "surrogatepass"))
+        since = self._since
+        if since is not None and disk.board.mark(crc) != since:
+            return None
         body = self._gathered.whole()
         entry = self._stored_as(entry_id)
         put = self._put(disk, entry_id, body)
@@ -155,6 +180,9 @@ class DiskWriter:
             settled(held, done=made)
             if made:
                 worked()
+                # Who has invalidated it before it was on disk has not found it there.
+                if since is not None and disk.board.mark(crc) != since:
+                    disk.post_removal(entry_id, _nothing)
 
         disk.writer.post(put, done)
         if disk.writer.waiting > MAX_WAITING:
@@ -164,13 +192,17 @@ class DiskWriter:
     async def _commit_file(self, file: _File) -> StoredEntry | None:
         if not await self._flush() or not await self._flushed():
             return None
-        if not await file.disk.writer.make(self._put(file.disk, file.id, None)):
+        put = self._put(file.disk, file.id, None, file.digesting.digest())
+        if not await file.disk.writer.make(put):
             return None
         file.reserved = 0
+        if self._since is not None and file.disk.board.mark(put.crc) != self._since:
+            file.disk.post_removal(file.id, _nothing)
+            return None
         self._means.worked()
         return self._stored_as(file.id)
 
-    def _put(self, disk: Disk, entry_id: int, body: bytes | None) -> Put:
+    def _put(self, disk: Disk, entry_id: int, body: bytes | None, digest: bytes | None = None) -> Put:
         key = self._key.encode("utf-8", "surrogatepass")
         entry = self._entry
         used = int(self._means.clock.wall() * 1000)
@@ -186,6 +218,7 @@ class DiskWriter:
             self._size,
             body,
             used,
+            digest=digest,
         )
 
     def _stored_as(self, entry_id: int) -> StoredEntry:
@@ -250,7 +283,7 @@ class DiskWriter:
         try:
             if not await self._reserve(file, file.written + at):
                 return False
-            await loop.run_in_executor(self._means.pool, write_all, file.handle, pieces, file.written)
+            await loop.run_in_executor(self._means.pool, file.write, pieces)
         except (OSError, RuntimeError) as error:
             self._means.failed(error)
             return False
@@ -270,3 +303,7 @@ class DiskWriter:
             close_file(self._means.pool, file.handle)
         if file.reserved:
             await file.disk.writer.make(Abandon([file.id]))
+
+
+def _nothing() -> None:
+    """Nobody waits for it."""

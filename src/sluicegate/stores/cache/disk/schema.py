@@ -43,8 +43,10 @@ MIGRATIONS: tuple[Migration, ...] = (
         CREATE TABLE identity (generation INTEGER NOT NULL, secret BLOB NOT NULL, next_block INTEGER NOT NULL)
         """,
     ),
+    Migration("a digest of each body", "ALTER TABLE entry ADD COLUMN digest BLOB"),
 )
-"""`crc` is the key's CRC-32 (its place on the board), `mark` a keyed hash of it; `loose` has the files of no entry."""
+"""`crc` is the key's CRC-32 (its place on the board), `mark` a keyed hash of it; `loose` has the files of no entry; what was
+stored before there were digests has none."""
 
 
 def migrate(db: sqlite3.Connection, *, now: float, migrations: Sequence[Migration] = MIGRATIONS) -> None:

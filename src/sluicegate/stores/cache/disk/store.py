@@ -8,13 +8,16 @@ when it begins, answered as a miss, and tried again after a while.
 
 import asyncio
 import sqlite3
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from zlib import crc32
 
 from sluicegate.clock import Clock
 from sluicegate.core.caching.decisions import Span
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.listing import Listed
 from sluicegate.core.events import Level, Notice, Stage
 from sluicegate.core.ports import BodyReader, EntryWriter, EventSink
 from sluicegate.errors import CacheStoreError
@@ -25,6 +28,7 @@ from sluicegate.stores.cache.disk.changes import Abandon, Freshen, Remove, Resiz
 from sluicegate.stores.cache.disk.faults import Fault, Replaced, TooNew, is_corrupt, is_replaced
 from sluicegate.stores.cache.disk.lookups import load, where_body_is
 from sluicegate.stores.cache.disk.opened import Disk, Wanted, open_disk
+from sluicegate.stores.cache.disk.pages import page_after, page_under
 from sluicegate.stores.cache.disk.saving import DiskWriter, Means
 from sluicegate.stores.cache.front import DEFAULT_MAX_BODY, DEFAULT_MAX_BYTES
 from sluicegate.stores.cache.pieces import Pieces, PiecesBody
@@ -45,7 +49,8 @@ class DiskCacheStore:
     """Must be made with a running event loop.
 
     `max_size` bounds all that is in `directory`, `max_entry_size` one body, `front_bytes` the memory in front of it and
-    `front_body` one body there (bytes). `boot` names the machine's boot.
+    `front_body` one body there (bytes). `boot` names the machine's boot. With `repairs`, what proves to be damaged when it
+    is read is removed.
     """
 
     def __init__(
@@ -59,10 +64,12 @@ class DiskCacheStore:
         front_bytes: int = DEFAULT_MAX_BYTES,
         front_body: int = DEFAULT_MAX_BODY,
         boot: str | None = None,
+        repairs: bool = True,
     ) -> None:
         self._events = events
         self._clock = clock
         self._max_entry_size = max_entry_size
+        self._repairs = repairs
         self._wanted = Wanted(directory, clock, boot_id() if boot is None else boot, max_size, front_bytes, front_body)
         self._pool = ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="cache-file")
         self._reads = Share(_READ_TOTAL // 2, smallest=16 * 1024, largest=1024 * 1024)
@@ -114,7 +121,15 @@ class DiskCacheStore:
                 self._trouble(error)
             raise CacheStoreError(f"the cache store failed: {error}") from error
 
-    def begin(self, key: str, entry: StoredEntry, length: int | None) -> EntryWriter | None:
+    def moment(self, key: str) -> int | None:
+        disk = self._disk
+        return None if disk is None else disk.board.mark(crc32(key.encode("utf-8", "surrogatepass")))
+
+    def invalidate(self, key: str) -> None:
+        if self._disk is not None:
+            self._disk.board.change_mark(crc32(key.encode("utf-8", "surrogatepass")))
+
+    def begin(self, key: str, entry: StoredEntry, length: int | None, since: int | None = None) -> EntryWriter | None:
         limit = self._limit
         if self._closed or (length or 0) > limit or (self._failing and self._clock.now() < self._retry_at):
             return None
@@ -122,7 +137,7 @@ class DiskCacheStore:
             head = dump_head(entry)
         except CacheStoreError:
             return None
-        return DiskWriter(self._means, key, entry, head, length=length, limit=limit)
+        return DiskWriter(self._means, key, entry, head, length=length, limit=limit, since=since)
 
     async def freshen(self, entry: StoredEntry) -> None:
         disk = await self._ready()
@@ -143,24 +158,53 @@ class DiskCacheStore:
         await disk.writer.room()
 
     async def remove(self, entry_id: str) -> None:
-        number = _number(entry_id)
-        if number is None:
+        await self.remove_all((entry_id,))
+
+    async def remove_all(self, entry_ids: Sequence[str]) -> None:
+        numbers = [number for entry_id in entry_ids if (number := _number(entry_id)) is not None]
+        if not numbers:
             return
         disk = await self._ready()
         if disk is None:
-            self._missed.add(number)
+            self._missed.update(numbers)
             return
-        shelf = disk.front.remove(entry_id)
         removed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        left = len(numbers)
 
-        def done(made: bool) -> None:
-            disk.front.removed(entry_id, shelf, done=made)
-            if not removed.done():
+        def done() -> None:
+            nonlocal left
+            left -= 1
+            if not left and not removed.done():
                 removed.set_result(None)
 
-        disk.writer.post(Remove(number, shelf), done)
+        for number in numbers:
+            disk.post_removal(number, done)
         disk.writer.hurry()
         await removed
+
+    async def listed(self, prefix: str = "", *, exact: bool = False) -> AsyncIterator[Listed]:
+        disk = await self._ready()
+        if disk is None:
+            raise CacheStoreError("the cache cannot be opened")
+        await disk.writer.make(Abandon([]))  # what was stored just now is listed, too
+        name = prefix.encode("utf-8", "surrogatepass")
+        last: int | None = 0
+        while last is not None:
+            try:
+                page = await disk.lookups.ask(
+                    partial(page_under, key=name, crc=crc32(name), mark=disk.mark(name))
+                    if exact
+                    else partial(page_after, last=last, prefix=name)
+                )
+            except sqlite3.Error as error:
+                if disk is self._disk:
+                    self._trouble(error)
+                raise CacheStoreError(f"the cache store failed: {error}") from error
+            for entry_id in page.damaged:
+                self._drop(disk, entry_id)
+            for listed in page.listed:
+                yield listed
+            last = page.last
 
     async def set_max_size(self, max_size: int) -> None:
         self._wanted.max_size = max_size
@@ -242,6 +286,8 @@ class DiskCacheStore:
 
     def _drop(self, disk: Disk, entry_id: int) -> None:
         """An entry that is not whole goes."""
+        if not self._repairs:
+            return
         disk.writer.post(Remove(entry_id))
         if not self._told_of_loss:
             self._told_of_loss = True

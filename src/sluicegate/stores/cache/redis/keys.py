@@ -2,7 +2,8 @@
 
 All that belongs to one cache key has the same hash tag, and so one slot of a cluster:
 
-    sluicegate:1:{<tag>}               hash: entry id → head, and `+` entry id → a body that is small
+    sluicegate:1:{<tag>}               hash: entry id → head, `+` entry id → a body that is small,
+                                       `=` entry id → a note: the body's digest and the cache key
     sluicegate:1:{<tag>}:<unique>:<n>  the n-th piece of a larger body
     sluicegate:1:{index}:uses          sorted set: entry ids, by when each was used last
     sluicegate:1:{index}:total         what all of them take (bytes)
@@ -87,6 +88,16 @@ class EntryId:
     def piece(self, number: int) -> str:
         """The key of one piece of the body."""
         return f"{_PREFIX}{{{self.tag}}}:{self.unique}:{number}"
+
+
+def is_entry(name: bytes) -> bool:
+    """Whether a field of a hash of heads has a head, and not what belongs to one."""
+    return not name.startswith((b"+", b"="))
+
+
+def note_field(entry_id: str) -> str:
+    """The field that has what is known of an entry beside its head."""
+    return f"={entry_id}"
 
 
 def body_field(entry_id: str) -> str:

@@ -23,14 +23,17 @@ COMMIT = _script("""
 for i = 2, #KEYS do
     if redis.call('EXISTS', KEYS[i]) == 0 then return 0 end
 end
-local id, head, body, ttl_s = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local id, head, body, ttl_s, note = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 if #KEYS == 1 then redis.call('HSET', KEYS[1], '+' .. id, body) end
-redis.call('HSET', KEYS[1], id, head)
+redis.call('HSET', KEYS[1], id, head, '=' .. id, note)
 for i = 1, #KEYS do redis.call('EXPIRE', KEYS[i], ttl_s) end
-redis.call('PUBLISH', ARGV[5], ARGV[6])
+redis.call('PUBLISH', ARGV[6], ARGV[7])
 return 1
 """)
-"""KEYS: heads, pieces. ARGV: id, head, body if there are no pieces, seconds to live, channel, message. 1 if it is all there."""
+"""KEYS: heads, pieces. ARGV: id, head, body if there are no pieces, seconds to live, note, channel, message.
+
+1 if it is all there.
+"""
 
 FRESHEN = _script("""
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
@@ -41,7 +44,7 @@ return 1
 """KEYS: heads, pieces (left as they are). ARGV: id, head, channel, message. 1 if the entry is there."""
 
 REMOVE = _script("""
-redis.call('HDEL', KEYS[1], ARGV[1], '+' .. ARGV[1])
+redis.call('HDEL', KEYS[1], ARGV[1], '+' .. ARGV[1], '=' .. ARGV[1])
 for i = 2, #KEYS do redis.call('EXPIRE', KEYS[i], ARGV[2], 'LT') end
 redis.call('PUBLISH', ARGV[3], ARGV[4])
 return 1

@@ -5,11 +5,13 @@ silent while it cannot be sure to hear of changes.
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from sluicegate.clock import Clock
 from sluicegate.core.caching.decisions import Span
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.keys import cache_key
+from sluicegate.core.caching.listing import Listed
 from sluicegate.core.ports import BodyReader, EntryWriter, EventSink
 from sluicegate.errors import CacheStoreError
 from sluicegate.stores.cache.pieces import Pieces, PiecesBody
@@ -18,9 +20,9 @@ from sluicegate.stores.cache.redis.body import RedisBody
 from sluicegate.stores.cache.redis.budget import Budget
 from sluicegate.stores.cache.redis.commands import DEFAULT_TIMEOUT_S, Commands
 from sluicegate.stores.cache.redis.front import Front, Held
-from sluicegate.stores.cache.redis.keys import EntryId, body_field, tag_of
+from sluicegate.stores.cache.redis.keys import EntryId, body_field, is_entry, tag_of
 from sluicegate.stores.cache.redis.link import Link
-from sluicegate.stores.cache.redis.vault import Vault
+from sluicegate.stores.cache.redis.vault import Kept, Vault
 from sluicegate.stores.cache.redis.writer import RedisWriter
 
 DEFAULT_MAX_SIZE = 10 * 1024**3
@@ -104,11 +106,23 @@ class RedisCacheStore:
         self._budget.use(entry.id)
         return RedisBody(self._vault, entry_id, wanted, first)
 
-    def begin(self, key: str, entry: StoredEntry, length: int | None) -> EntryWriter | None:
+    def moment(self, key: str) -> None:  # noqa: ARG002 - Redis is asked for nothing before a request
+        return None
+
+    def invalidate(self, key: str) -> None:  # noqa: ARG002 - the same
+        return None
+
+    def begin(
+        self,
+        key: str,
+        entry: StoredEntry,
+        length: int | None,
+        since: int | None = None,  # noqa: ARG002 - `moment` gives none
+    ) -> EntryWriter | None:
         limit = min(self._max_body, self._budget.max_size)
         if not self._link.here or (length or 0) > limit:
             return None
-        return RedisWriter(self._vault, self._budget, entry, tag_of(key), max_body=limit, on_change=self._front.changed)
+        return RedisWriter(self._vault, self._budget, entry, key, max_body=limit, on_change=self._front.changed)
 
     async def freshen(self, entry: StoredEntry) -> None:
         entry_id = EntryId.parse(entry.id)
@@ -123,17 +137,36 @@ class RedisCacheStore:
             self._front.changed(entry_id.tag)
 
     async def remove(self, entry_id: str) -> None:
-        parsed = EntryId.parse(entry_id)
-        if parsed is None:
+        await self.remove_all((entry_id,))
+
+    async def remove_all(self, entry_ids: Sequence[str]) -> None:
+        parsed = {entry_id: one for entry_id in entry_ids if (one := EntryId.parse(entry_id)) is not None}
+        if not parsed:
             return
-        self._owed[entry_id] = parsed
+        self._owed.update(parsed)
         await self._link.ready()
         try:
             await self._settle()
         except CacheStoreError:
             return
         finally:
-            self._front.changed(parsed.tag)
+            for one in parsed.values():
+                self._front.changed(one.tag)
+
+    async def listed(self, prefix: str = "", *, exact: bool = False) -> AsyncIterator[Listed]:
+        await self._link.ready()
+        cursor = 0
+        while True:
+            if exact:
+                kept = await self._vault.under(tag_of(prefix))
+            else:
+                cursor, kept = await self._vault.page(cursor)
+            for one in kept:
+                listed = self._listed(one)
+                if listed is not None and listed.key.startswith(prefix):
+                    yield listed
+            if cursor == 0:
+                return
 
     async def set_max_size(self, max_size: int) -> None:
         self._budget.max_size = max_size
@@ -171,6 +204,18 @@ class RedisCacheStore:
         except CacheStoreError:
             return  # told by the link
 
+    def _listed(self, kept: Kept) -> Listed | None:
+        """An entry for people; None for what is not one."""
+        entry_id, note = str(kept.id), kept.note
+        if entry_id in self._owed:
+            return None
+        try:
+            entry = heads.load(kept.head, entry_id=entry_id, body_length=kept.id.length)
+        except CacheStoreError:
+            return None
+        key, digest = (cache_key(entry.request), None) if note is None else (note.key, note.digest)
+        return Listed(key, entry, kept.id.size, kept.used, digest)
+
     async def _load(self, key: str) -> list[Held]:
         """Ask Redis, and keep what it has. What is known of an entry stays with it, as long as its head is the same."""
         ticket = self._front.ask(tag_of(key))
@@ -186,7 +231,7 @@ class RedisCacheStore:
     def _held(self, name: bytes, head: bytes, found: dict[bytes, bytes], known: dict[str, Held]) -> Held | None:
         """An entry of what Redis has under a key; None for what is not a whole one."""
         entry_id = name.decode("latin-1")
-        parsed = EntryId.parse(entry_id)
+        parsed = EntryId.parse(entry_id) if is_entry(name) else None
         if parsed is None or entry_id in self._owed:
             return None
         before = known.get(entry_id)

@@ -1,6 +1,7 @@
 """The entries themselves in Redis: each change is one step, and is published with it."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from redis.asyncio.client import Pipeline
 
@@ -8,15 +9,38 @@ from sluicegate.core.caching.decisions import Span
 from sluicegate.errors import CacheStoreError
 from sluicegate.stores.cache.redis import scripts
 from sluicegate.stores.cache.redis.commands import Argument
-from sluicegate.stores.cache.redis.keys import CHANNEL, INLINE, PIECE, EntryId, body_field, heads_key
+from sluicegate.stores.cache.redis.keys import (
+    CHANNEL,
+    INLINE,
+    PIECE,
+    USES,
+    EntryId,
+    body_field,
+    heads_key,
+    is_entry,
+    note_field,
+)
 from sluicegate.stores.cache.redis.link import Link
+from sluicegate.stores.cache.redis.notes import Note
 
+_PAGE = 256
+_SCORES_PER_S = 1_000_000
 _UNFINISHED_S = 3600
 """How long a piece lives that is part of nothing yet."""
 _LIFE_S = 30 * 24 * 3600
 """How long an entry lives after it was used last; the freshness of a response is the policy's business, not ours."""
 _GRACE_S = 60
 """How long the pieces of a body live that was removed, after each that is read: whoever is reading it reads on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An entry as Redis has it; `used` in Unix seconds. What an older version has stored has no note."""
+
+    id: EntryId
+    head: bytes
+    note: Note | None
+    used: float
 
 
 class Vault:
@@ -31,14 +55,49 @@ class Vault:
         found: dict[bytes, bytes] = await self._link.one("HGETALL", heads_key(tag))
         return found
 
+    async def page(self, cursor: int) -> tuple[int, list[Kept]]:
+        """Some of all entries, and where the next page goes on: 0 after the last."""
+        cursor, noted = await self._link.one("ZSCAN", USES, cursor, "COUNT", _PAGE)
+        return cursor, await self._kept({name.decode("latin-1"): score for name, score in noted})
+
+    async def under(self, tag: str) -> list[Kept]:
+        """All entries under a cache key."""
+        ids = [name.decode("latin-1") for name in await self.heads(tag) if is_entry(name)]
+        if not ids:
+            return []
+
+        def fill(pipeline: Pipeline) -> None:
+            for entry_id in ids:
+                pipeline.zscore(USES, entry_id)
+
+        scores = await self._link.run(fill)
+        return await self._kept({entry_id: score or 0.0 for entry_id, score in zip(ids, scores, strict=True)})
+
+    async def _kept(self, scores: dict[str, float]) -> list[Kept]:
+        """The entries of these ids that are there."""
+        ids = [parsed for text in scores if (parsed := EntryId.parse(text)) is not None]
+        if not ids:
+            return []
+
+        def fill(pipeline: Pipeline) -> None:
+            for entry_id in ids:
+                pipeline.hmget(entry_id.heads, [str(entry_id), note_field(str(entry_id))])
+
+        found = await self._link.run(fill)
+        return [
+            Kept(entry_id, head, None if note is None else Note.load(note), scores[str(entry_id)] / _SCORES_PER_S)
+            for entry_id, (head, note) in zip(ids, found, strict=True)
+            if head is not None
+        ]
+
     async def write_piece(self, entry_id: EntryId, number: int, piece: bytes) -> None:
         """Write a piece of a body that is not complete yet."""
         await self._link.one("SET", entry_id.piece(number), piece, "EX", _UNFINISHED_S)
 
-    async def commit(self, entry_id: EntryId, head: bytes, rest: bytes) -> bool:
+    async def commit(self, entry_id: EntryId, head: bytes, rest: bytes, note: Note) -> bool:
         """Write the rest of the body and make the entry visible; False when something of it is gone already."""
         pieces = entry_id.pieces
-        commit = self._change(scripts.COMMIT, entry_id, head, b"" if pieces else rest, _LIFE_S)
+        commit = self._change(scripts.COMMIT, entry_id, head, b"" if pieces else rest, _LIFE_S, note.dump())
         if not (pieces and rest):
             return bool(await self._link.one(*commit))
 

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from sluicegate.core.caching.digests import digesting
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.errors import CacheStoreError
 from sluicegate.stores.cache.redis import heads
 from sluicegate.stores.cache.redis.budget import Budget
-from sluicegate.stores.cache.redis.keys import PIECE, EntryId
+from sluicegate.stores.cache.redis.keys import PIECE, EntryId, tag_of
+from sluicegate.stores.cache.redis.notes import Note
 from sluicegate.stores.cache.redis.vault import Vault
 
 _FOLLOWED = 64 * 1024
@@ -22,7 +24,7 @@ class RedisWriter:
         vault: Vault,
         budget: Budget,
         entry: StoredEntry,
-        tag: str,
+        key: str,
         *,
         max_body: int,
         on_change: Callable[[str], None],
@@ -30,7 +32,9 @@ class RedisWriter:
         self._vault = vault
         self._budget = budget
         self._entry = entry
-        self._id = EntryId.new(tag)
+        self._key = key
+        self._id = EntryId.new(tag_of(key))
+        self._digesting = digesting()
         self._max_body = max_body
         self._on_change = on_change
         self._claimed: EntryId | None = None
@@ -46,6 +50,7 @@ class RedisWriter:
             await self._drop()
             return False
         self._rest += piece
+        self._digesting.update(piece)
         try:
             while len(self._rest) >= PIECE and await self._claim(self._id.grown(self._in_redis + PIECE)):
                 await self._vault.write_piece(self._id, self._in_redis // PIECE, bytes(self._rest[:PIECE]))
@@ -68,9 +73,10 @@ class RedisWriter:
             return None
         try:
             head = heads.dump(self._entry)
-            entry_id = self._id.grown(self._length, len(head))
+            note = Note(self._digesting.digest(), self._key)
+            entry_id = self._id.grown(self._length, len(head) + len(self._key))
             if await self._claim(entry_id):
-                self._committed = await self._vault.commit(entry_id, head, bytes(self._rest))
+                self._committed = await self._vault.commit(entry_id, head, bytes(self._rest), note)
         except CacheStoreError:
             self._committed = False
         if not self._committed:

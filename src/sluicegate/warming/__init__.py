@@ -1,0 +1,1 @@
+"""Filling the cache ahead of its users: what to fetch, in what order, and what came of it."""
