@@ -18,6 +18,12 @@ def curl(proxy, url, *options):
     return head, body
 
 
+def status_line(proxy, request):
+    """The first line of what the proxy answers."""
+    with proxy.raw(request.encode()) as connection, connection.makefile("rb") as answered:
+        return answered.readline()
+
+
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory):
     stale = {"answer_after": "200ms"}
@@ -88,10 +94,11 @@ def test_offline_nothing_leaves(tmp_path):
             head, body = curl(offline, url)
             posted, problem = curl(offline, url, "-d", "x")
             host = f"127.0.0.1:{origin.port}"
-            tunnel = offline.exchange(f"CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-            websocket = offline.exchange(
+            tunnel = status_line(offline, f"CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n")
+            websocket = status_line(
+                offline,
                 f"GET http://{host}/ws HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
             )
 
             assert body == "hello"

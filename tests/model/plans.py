@@ -228,7 +228,7 @@ def sequences(draw: st.DrawFn) -> list[Step]:
         Step,
         wait_s=_WAITS,
         method=_often("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"),
-        url=st.sampled_from((URLS[0],) * 7 + URLS),
+        url=st.sampled_from((URLS[0],) * 5 + (URLS[1], *URLS)),
         fields=st.tuples(special, selecting).map(_joined),
         script=scripts,
         in_place=st.booleans(),

@@ -14,7 +14,7 @@ from model.reference import Violation
 from model.trial import Trial
 
 _ASKED_FOR = os.environ.get("SLUICEGATE_EXAMPLES")
-EXAMPLES = int(_ASKED_FOR or 400)
+EXAMPLES = int(_ASKED_FOR or 350)
 
 _examples = settings(
     max_examples=EXAMPLES,

@@ -155,12 +155,12 @@ class CacheStore(Protocol):
         """
 
     def moment(self, key: str) -> int | None:
-        """For `begin`, taken before the request is sent; None where the store knows of no other process's invalidations."""
+        """For `begin`, taken before the request is sent; None where the store cannot tell what is invalidated."""
 
     def invalidate(self, key: str) -> None:
         """Have nothing kept under `key` whose request any process on this store has sent by now; to be followed by removals.
 
-        Costs next to nothing, waits for nothing, and holds as far as `moment` tells.
+        Waits for nothing. A process that does not hear of it in time may keep what it had under way.
         """
 
     def begin(self, key: str, entry: StoredEntry, length: int | None, since: int | None = None) -> EntryWriter | None:

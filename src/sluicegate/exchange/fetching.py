@@ -74,6 +74,7 @@ class Fetcher:
                     await self._stored.remove(outcome.remove)
                 if plan.request.method not in SAFE_METHODS:
                     await self.invalidate(plan.request, received.head, errand.key)
+                    errand.moment = self._store.moment(errand.key)  # what it answers itself is not outdated by it
                 if isinstance(outcome, Join):
                     outcome = await self._joined_to_its_part(plan, outcome, received)
                 if isinstance(outcome, Again | Freshened):

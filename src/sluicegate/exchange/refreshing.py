@@ -48,9 +48,9 @@ class Refresher:
             finally:
                 await answer.body.aclose()
         except (ExchangeError, OriginFailed, CacheStoreError) as error:
-            self._tell(call, began, Level.WARNING, "refresh_failed", f"a stored response was not refreshed: {error}")
+            self._tell("refresh_failed", Level.WARNING, f"a stored response was not refreshed: {error}", call, began)
             return False
-        self._tell(call, began, Level.INFO, "refreshed", "a stored response was refreshed")
+        self._tell("refreshed", Level.INFO, "a stored response was refreshed", call, began)
         return True
 
     async def _refresh(self, request: RequestHead) -> bool:
@@ -69,7 +69,7 @@ class Refresher:
             return True
         return await self.see_out(call, self._sharing.answer(errand, plan, entries))
 
-    def _tell(self, call: Call, began: float, level: Level, event: str, message: str) -> None:
+    def _tell(self, event: str, level: Level, message: str, call: Call, began: float) -> None:
         fields: dict[str, object] = {
             "request_id": call.request_id,
             "url": call.request.url,

@@ -125,7 +125,10 @@ class Supervisor:
     def _upkeep(self, settings: Settings) -> Upkeep:
         """The cache as one more process beside the workers sees it."""
         return Upkeep(
-            self._token, partial(cache_store_beside, settings, self._events, self._clock), self._events, self._clock.wall
+            self._token,
+            partial(cache_store_beside, settings, self._events, self._clock),
+            self._events,
+            self._clock.wall,
         )
 
     async def _drain(self) -> None:

@@ -3,10 +3,19 @@
 import pytest
 
 from sluicegate.core.caching import policy
-from sluicegate.core.caching.decisions import CacheOptions, Forward, Hit, Reason, Refuse, Revalidate, StaleOptions
+from sluicegate.core.caching.decisions import (
+    CacheOptions,
+    Forward,
+    Hit,
+    Reason,
+    Refuse,
+    Revalidate,
+    StaleOptions,
+    Store,
+)
 from sluicegate.core.caching.stale import Occasion
-from support.cache_policy import NOW, date, stored
-from support.messages import request
+from support.cache_policy import NOW, date, judged, stored
+from support.messages import request, response
 
 OPTIONS = CacheOptions(stale=StaleOptions(unreachable_s=100))
 PRIVATE = CacheOptions(shared=False, stale=StaleOptions(unreachable_s=100))
@@ -159,6 +168,21 @@ def test_a_plan_says_whether_something_is_there_to_fall_back_on(control, asks, a
 
     assert isinstance(plan, Revalidate)
     assert plan.spare is spare
+
+
+@pytest.mark.parametrize(
+    ("control", "kept"),
+    [
+        ("stale-while-revalidate=60", True),
+        ("stale-if-error=60", True),
+        ("stale-if-error=0", False),
+        ("must-revalidate, stale-if-error=60", False),
+    ],
+)
+def test_what_may_be_used_stale_is_worth_storing_though_it_is_never_fresh(control, kept):
+    outcome = judged(policy.look_up(request(), [], OPTIONS, NOW), response(f"Cache-Control: max-age=0, {control}"))
+
+    assert isinstance(outcome, Store) is kept
 
 
 def test_a_plain_miss_has_nothing_to_fall_back_on():

@@ -246,6 +246,47 @@ async def test_what_one_removes_by_the_listing_the_other_uses_no_more(two):
             await asyncio.sleep(0.001)
 
 
+# What is invalidated on its way
+
+
+async def kept_since(store, since: int | None, body: bytes = b"x") -> StoredEntry | None:
+    writer = store.begin(KEY, entry(), None, since)
+    await writer.write(body)
+    committed = await writer.commit()
+    await writer.aclose()
+    return committed
+
+
+@pytest.mark.parametrize("length", [1, MIB])
+async def test_what_was_asked_for_before_an_invalidation_is_not_kept(store, length):
+    since = store.moment(KEY)
+    store.invalidate(KEY)
+
+    assert await kept_since(store, since, b"x" * length) is None
+    assert await store.entries(KEY) == []
+    assert await kept_since(store, store.moment(KEY), b"x" * length) is not None
+    assert len(await store.entries(KEY)) == 1
+
+
+async def test_what_another_process_stores_meanwhile_is_no_reason_to_keep_nothing(two):
+    first, second = two
+    since = first.moment(KEY)
+    kept = await kept_since(second, second.moment(KEY))
+    await arrive(first, kept)
+
+    assert await kept_since(first, since) is not None
+
+
+async def test_what_another_process_invalidates_is_not_kept_either(two):
+    first, second = two
+    since = first.moment(KEY)
+    second.invalidate(KEY)
+    await until(lambda: first.moment(KEY) != since)
+
+    assert await kept_since(first, since) is None
+    assert await ids(first) == await ids(second) == set()
+
+
 # Bodies
 
 

@@ -65,6 +65,15 @@ def forbids_stale(control: Control, *, shared: bool) -> bool:
     return shared and ("proxy-revalidate" in directives or "s-maxage" in directives)
 
 
+def allows_stale(control: Control, *, shared: bool) -> bool:
+    """Whether the response itself says that it may be used stale (RFC 5861)."""
+    directives = control.directives
+    if "stale-while-revalidate" not in directives and "stale-if-error" not in directives:
+        return False
+    allowed_s = directives.seconds("stale-while-revalidate") or directives.seconds("stale-if-error")
+    return bool(allowed_s) and not forbids_stale(control, shared=shared)
+
+
 def _explicit_lifetime(
     response: ResponseHead, control: Control, *, shared: bool, response_time: float
 ) -> tuple[int, Source] | None:

@@ -136,7 +136,7 @@ def _says_how_long(response: ResponseHead, control: Control, options: CacheOptio
 
 
 def _of_use(response: ResponseHead, control: Control, options: CacheOptions, response_time: float) -> bool:
-    """Whether it can ever be reused: it is fresh for a while, or the origin can be asked about it."""
-    if conditions.has_validator(response):
+    """Whether it can ever be reused: it is fresh for a while, may be used stale, or the origin can be asked about it."""
+    if conditions.has_validator(response) or freshness.allows_stale(control, shared=options.shared):
         return True
     return freshness.lifetime(response, control, shared=options.shared, response_time=response_time) > 0

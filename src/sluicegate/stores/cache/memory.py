@@ -12,6 +12,7 @@ from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.listing import Listed
 from sluicegate.core.ports import BodyReader, EntryWriter
 from sluicegate.errors import CacheStoreError
+from sluicegate.stores.cache.marks import Marks
 from sluicegate.stores.cache.pieces import Pieces, PiecesBody
 
 DEFAULT_MAX_SIZE = 256 * 1024 * 1024
@@ -47,6 +48,7 @@ class MemoryCacheStore:
         self._by_key: dict[str, list[_Held]] = {}
         self._used = 0
         self._numbers = count(1)
+        self._marks = Marks()
         self._closed = False
 
     def recall(self, key: str) -> list[StoredEntry]:
@@ -72,22 +74,22 @@ class MemoryCacheStore:
         self._held.move_to_end(entry.id)
         return PiecesBody(held.body, span)
 
-    def moment(self, key: str) -> None:  # noqa: ARG002 - no other process has it
-        return None
+    def moment(self, key: str) -> int:
+        return self._marks.of(key)
 
-    def invalidate(self, key: str) -> None:  # noqa: ARG002 - the same
-        return None
+    def invalidate(self, key: str) -> None:
+        self._marks.change(key)
 
     def begin(
         self,
         key: str,
         entry: StoredEntry,
         length: int | None,
-        since: int | None = None,  # noqa: ARG002 - `moment` gives none
+        since: int | None = None,
     ) -> EntryWriter | None:
         if self._closed or not self._fits(length or 0):
             return None
-        return _MemoryWriter(self, key, entry)
+        return _MemoryWriter(self, key, entry, since)
 
     async def freshen(self, entry: StoredEntry) -> None:
         held = self._held.get(entry.id)
@@ -184,12 +186,13 @@ class MemoryCacheStore:
 class _MemoryWriter:
     """`ports.EntryWriter`; `_body` is None once the storing is over."""
 
-    __slots__ = ("_body", "_committed", "_digesting", "_entry", "_key", "_reserved", "_store")
+    __slots__ = ("_body", "_committed", "_digesting", "_entry", "_key", "_reserved", "_since", "_store")
 
-    def __init__(self, store: MemoryCacheStore, key: str, entry: StoredEntry) -> None:
+    def __init__(self, store: MemoryCacheStore, key: str, entry: StoredEntry, since: int | None) -> None:
         self._store = store
         self._key = key
         self._entry = entry
+        self._since = since
         self._body: Pieces | None = Pieces()
         self._digesting = digesting()
         self._reserved = 0
@@ -217,7 +220,8 @@ class _MemoryWriter:
         if self._body is None or self._committed:
             return None
         head = head_size(self._key, self._entry)
-        if not self._store.take(head, len(self._body)):
+        overtaken = self._since is not None and self._store.moment(self._key) != self._since
+        if overtaken or not self._store.take(head, len(self._body)):
             self._drop()
             return None
         size, digest = self._reserved + head, self._digesting.digest()

@@ -1,4 +1,5 @@
 import os
+from zlib import crc32
 
 import pytest
 
@@ -81,7 +82,7 @@ def test_places_are_ranges_of_hashes(path):
         assert first <= crc <= last
         assert board.place(first) == board.place(last) == board.place(crc)
         assert last == 0xFFFFFFFF or board.place(last + 1) == board.place(crc) + 1
-    assert board.place(0xFFFFFFFF) == len(board.slots) - 1
+    assert board.place(0xFFFFFFFF) == len(board.slots) - 1 - 2 * 2**16  # the marks come after the slots
     board.close()
 
 
@@ -136,25 +137,38 @@ def test_it_is_as_large_as_the_cache_and_the_disk_call_for(max_size, free, bits)
     assert bits_for(max_size, free) == bits
 
 
-def test_all_see_that_the_mark_of_a_key_has_changed_and_no_others(path):
+def test_all_see_that_a_key_was_invalidated_and_no_others(path):
     one, _ = opened(path)
     other, _ = opened(path)
-    slots = list(one.slots[1024:])
+    slots = list(one.slots[1024 : one.place(0xFFFFFFFF) + 1])
     before, elsewhere = one.mark(0xDEADBEEF), one.mark(0x0000BEEF)
 
+    assert not one.outdated(0xDEADBEEF, before)
     other.change_mark(0xDEADBEEF)
-    first = one.mark(0xDEADBEEF)
+    assert one.outdated(0xDEADBEEF, before)
+    now = one.mark(0xDEADBEEF)
     other.change_mark(0xDEADBEEF)
 
-    assert len({before, first, one.mark(0xDEADBEEF)}) == 3
-    assert one.mark(0x0000BEEF) == elsewhere
-    assert list(one.slots[1024:]) == slots
+    assert one.outdated(0xDEADBEEF, now)
+    assert not one.outdated(0xDEADBEEF, None)
+    assert not one.outdated(0x0000BEEF, elsewhere)
+    assert list(one.slots[1024 : one.place(0xFFFFFFFF) + 1]) == slots
     one.close()
     other.close()
 
 
+def test_invalidating_many_keys_outdates_hardly_any_other(path):
+    board, _ = opened(path)
+    before = {crc: board.mark(crc) for crc in range(0, 2**32, 2**32 // 1000)}
+    for number in range(1000):
+        board.change_mark(crc32(b"%d" % number))
+
+    assert sum(board.outdated(crc, since) for crc, since in before.items()) <= 2
+    board.close()
+
+
 @pytest.mark.parametrize("crc", [0, 0xFFFFFFFF])
-def test_marks_lie_between_the_header_and_the_slots(path, crc):
+def test_marks_lie_behind_the_slots(path, crc):
     board, _ = opened(path)
     board.change_mark(crc)
     board.close()
@@ -162,5 +176,5 @@ def test_marks_lie_between_the_header_and_the_slots(path, crc):
     again, made = opened(path)
 
     assert not made
-    assert not any(again.slots[1024:])
+    assert not any(again.slots[1024 : again.place(0xFFFFFFFF) + 1])
     again.close()

@@ -11,9 +11,10 @@ the directory's lock. One that dies in between leaves the bit set: then nothing 
 slow and right, until somebody changes the slot again. Two looks at a slot would have to lie a thousand million changes
 apart for the counter to come round unseen.
 
-Beside the slots are marks, in what the header leaves of its page, each for many keys: whoever invalidates what is under a
-key gives its mark another value, at random, so that no lock is needed. A response whose request was sent before, in
-whatever process, is not kept then. A mark that changes for another key's sake costs one response that is not kept.
+After the slots are two tables of marks, each mark for many keys: whoever invalidates what is under a key gives its mark in
+both another value, at random, so that no lock is needed. A response whose request was sent before, in whatever process,
+is not kept if both have changed. That both do so for other keys' sake is rare, and costs one response that is not kept;
+with one small table it would not be rare where much is posted.
 
 The page cache outlives a killed process but not the machine, so the header names the boot, and another boot begins a
 new board. The space is taken when the file is made, and the file never shrinks: touching a mapped page that the disk
@@ -28,7 +29,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _MAGIC = b"sluicebd"
-_VERSION = 1
+_VERSION = 2
 _HEADER = struct.Struct("=8sIIQ40sI")
 _HEADER_BYTES = 4096
 _FIRST = _HEADER_BYTES // 4
@@ -37,8 +38,10 @@ _WORD = 0xFFFFFFFF
 _COUNT = _WORD & ~3
 CHANGING = 1
 OCCUPIED = 2
-_MARKS_AT = 2048 // 4
-_MARK_BITS = 9
+_MARK_BITS = 16
+_MARKS_BYTES = 2 * 4 << _MARK_BITS
+_SPREAD = 0x9E3779B1
+"""Odd, so that multiplying by it, modulo 2**32, gives each CRC-32 a place of its own that has nothing to do with its first bits."""
 MAX_BITS = 22
 MIN_BITS = 10
 _BYTES_AN_ENTRY = 4096
@@ -53,6 +56,7 @@ class Board:
         self._mapped = mapped
         self._inode = inode
         self._shift = 32 - bits
+        self._marks = _FIRST + (1 << bits)
         self.slots = memoryview(mapped).cast("I")
         """The counters, by place."""
 
@@ -61,12 +65,26 @@ class Board:
         return _FIRST + (slot >> self._shift)
 
     def mark(self, slot: int) -> int:
-        """The mark of a key, by the key's CRC-32: what was asked for under another one was invalidated meanwhile."""
-        return self.slots[_MARKS_AT + (slot >> 32 - _MARK_BITS)]
+        """The marks of a key, by the key's CRC-32, for `outdated` later."""
+        first, second = self._marks_of(slot)
+        return self.slots[first] << 32 | self.slots[second]
+
+    def outdated(self, slot: int, since: int | None) -> bool:
+        """Whether what was asked for under a key was invalidated since its marks were these; None: it has none."""
+        if since is None:
+            return False
+        first, second = self._marks_of(slot)
+        return self.slots[first] != since >> 32 and self.slots[second] != since & _WORD
 
     def change_mark(self, slot: int) -> None:
         """Invalidate what is on its way under a key. For everybody, with the lock or without."""
-        self.slots[_MARKS_AT + (slot >> 32 - _MARK_BITS)] = secrets.randbits(32)
+        for place in self._marks_of(slot):
+            self.slots[place] = secrets.randbits(32)
+
+    def _marks_of(self, slot: int) -> tuple[int, int]:
+        first = self._marks + (slot >> 32 - _MARK_BITS)
+        second = self._marks + (1 << _MARK_BITS) + ((slot * _SPREAD & _WORD) >> 32 - _MARK_BITS)
+        return first, second
 
     def range_of(self, place: int) -> tuple[int, int]:
         """The first and last CRC-32 that have this place."""
@@ -147,7 +165,7 @@ def _open(path: Path, boot: str, generation: int) -> Board | None:
             return None
         magic, version, bits, written_for, written_in, _ = _HEADER.unpack(header)
         fits = (magic, version, written_for, written_in) == (_MAGIC, _VERSION, generation, _boot(boot))
-        if not fits or not MIN_BITS <= bits <= MAX_BITS or size != _HEADER_BYTES + (4 << bits):
+        if not fits or not MIN_BITS <= bits <= MAX_BITS or size != _size(bits):
             return None
         return Board(path, mmap.mmap(file, size), bits, os.fstat(file).st_ino)
     finally:
@@ -161,7 +179,7 @@ def _make(path: Path, boot: str, generation: int, max_size: int) -> None:
     temporary.unlink(missing_ok=True)
     file = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        _take_space(file, _HEADER_BYTES + (4 << bits))
+        _take_space(file, _size(bits))
         os.pwrite(file, _HEADER.pack(_MAGIC, _VERSION, bits, generation, _boot(boot), 0), 0)
         temporary.rename(path)
     except BaseException:
@@ -169,6 +187,10 @@ def _make(path: Path, boot: str, generation: int, max_size: int) -> None:
         raise
     finally:
         os.close(file)
+
+
+def _size(bits: int) -> int:
+    return _HEADER_BYTES + (4 << bits) + _MARKS_BYTES
 
 
 def _take_space(file: int, size: int) -> None:

@@ -65,7 +65,7 @@ class _File:
 class DiskWriter:
     """`ports.EntryWriter`. `limit` bounds the body, `head` is the entry as it will be on disk.
 
-    `since` is the key's mark of when the request was sent: if it is another one at the end, nothing is kept.
+    `since` is the key's marks of when the request was sent: if they are others at the end, nothing is kept.
     """
 
     __slots__ = (
@@ -167,7 +167,7 @@ class DiskWriter:
             return None
         crc = crc32(self._key.encode("utf-8", "surrogatepass"))
         since = self._since
-        if since is not None and disk.board.mark(crc) != since:
+        if disk.board.outdated(crc, since):
             return None
         body = self._gathered.whole()
         entry = self._stored_as(entry_id)
@@ -181,7 +181,7 @@ class DiskWriter:
             if made:
                 worked()
                 # Who has invalidated it before it was on disk has not found it there.
-                if since is not None and disk.board.mark(crc) != since:
+                if disk.board.outdated(crc, since):
                     disk.post_removal(entry_id, _nothing)
 
         disk.writer.post(put, done)
@@ -196,7 +196,7 @@ class DiskWriter:
         if not await file.disk.writer.make(put):
             return None
         file.reserved = 0
-        if self._since is not None and file.disk.board.mark(put.crc) != self._since:
+        if file.disk.board.outdated(put.crc, self._since):
             file.disk.post_removal(file.id, _nothing)
             return None
         self._means.worked()

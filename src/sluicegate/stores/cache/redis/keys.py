@@ -27,6 +27,9 @@ USES = f"{_PREFIX}{{index}}:uses"
 TOTAL = f"{_PREFIX}{{index}}:total"
 INCARNATION = f"{_PREFIX}{{index}}:incarnation"
 
+INVALIDATED = "!"
+"""Stands before the tag in a message that says that what is under way under it is too old to be kept."""
+
 _OVERHEAD = 512
 """What an entry takes beside its bytes: keys, hash and index (bytes, measured and rounded up)."""
 

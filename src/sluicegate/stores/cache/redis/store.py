@@ -14,16 +14,18 @@ from sluicegate.core.caching.keys import cache_key
 from sluicegate.core.caching.listing import Listed
 from sluicegate.core.ports import BodyReader, EntryWriter, EventSink
 from sluicegate.errors import CacheStoreError
+from sluicegate.stores.cache.marks import Marks
 from sluicegate.stores.cache.pieces import Pieces, PiecesBody
 from sluicegate.stores.cache.redis import heads
 from sluicegate.stores.cache.redis.body import RedisBody
 from sluicegate.stores.cache.redis.budget import Budget
 from sluicegate.stores.cache.redis.commands import DEFAULT_TIMEOUT_S, Commands
 from sluicegate.stores.cache.redis.front import Front, Held
-from sluicegate.stores.cache.redis.keys import EntryId, body_field, is_entry, tag_of
+from sluicegate.stores.cache.redis.keys import INVALIDATED, EntryId, body_field, is_entry, tag_of
 from sluicegate.stores.cache.redis.link import Link
 from sluicegate.stores.cache.redis.vault import Kept, Vault
 from sluicegate.stores.cache.redis.writer import RedisWriter
+from sluicegate.tasks import spawn
 
 DEFAULT_MAX_SIZE = 10 * 1024**3
 DEFAULT_MAX_BODY = 8 * 1024 * 1024
@@ -59,6 +61,7 @@ class RedisCacheStore:
         self._link = Link(Commands(url, timeout_s=timeout_s), self, events=events, clock=clock)
         self._vault = Vault(self._link, self._replica)
         self._budget = Budget(self._link, max_size=max_size, remove=self._remove_all)
+        self._marks = Marks()
         self._owed: dict[str, EntryId] = {}
         self._renewing: dict[str, EntryId] = {}
 
@@ -106,23 +109,31 @@ class RedisCacheStore:
         self._budget.use(entry.id)
         return RedisBody(self._vault, entry_id, wanted, first)
 
-    def moment(self, key: str) -> None:  # noqa: ARG002 - Redis is asked for nothing before a request
-        return None
+    def moment(self, key: str) -> int:
+        return self._marks.of(tag_of(key))
 
-    def invalidate(self, key: str) -> None:  # noqa: ARG002 - the same
-        return None
+    def invalidate(self, key: str) -> None:
+        tag = tag_of(key)
+        self._marks.change(tag)
+        spawn(self._announce(tag), name="cache-invalidation")
 
     def begin(
         self,
         key: str,
         entry: StoredEntry,
         length: int | None,
-        since: int | None = None,  # noqa: ARG002 - `moment` gives none
+        since: int | None = None,
     ) -> EntryWriter | None:
         limit = min(self._max_body, self._budget.max_size)
         if not self._link.here or (length or 0) > limit:
             return None
-        return RedisWriter(self._vault, self._budget, entry, key, max_body=limit, on_change=self._front.changed)
+
+        def good() -> bool:
+            return since is None or self.moment(key) == since
+
+        return RedisWriter(
+            self._vault, self._budget, entry, key, max_body=limit, on_change=self._front.changed, good=good
+        )
 
     async def freshen(self, entry: StoredEntry) -> None:
         entry_id = EntryId.parse(entry.id)
@@ -185,7 +196,11 @@ class RedisCacheStore:
     def changed(self, message: bytes) -> None:
         """A replica changed what is under a tag; what this one did, it knows."""
         replica, _, tag = message.decode("latin-1").partition(":")
-        if replica != self._replica:
+        if replica == self._replica:
+            return
+        if tag.startswith(INVALIDATED):
+            self._marks.change(tag.removeprefix(INVALIDATED))
+        else:
             self._front.changed(tag)
 
     def lost(self) -> None:
@@ -215,6 +230,13 @@ class RedisCacheStore:
             return None
         key, digest = (cache_key(entry.request), None) if note is None else (note.key, note.digest)
         return Listed(key, entry, kept.id.size, kept.used, digest)
+
+    async def _announce(self, tag: str) -> None:
+        """Tell the others that what they have under way under a key is too old."""
+        try:
+            await self._vault.announce(tag)
+        except CacheStoreError:
+            return  # told by the link
 
     async def _load(self, key: str) -> list[Held]:
         """Ask Redis, and keep what it has. What is known of an entry stays with it, as long as its head is the same."""

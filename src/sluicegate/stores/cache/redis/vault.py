@@ -12,6 +12,7 @@ from sluicegate.stores.cache.redis.commands import Argument
 from sluicegate.stores.cache.redis.keys import (
     CHANNEL,
     INLINE,
+    INVALIDATED,
     PIECE,
     USES,
     EntryId,
@@ -106,6 +107,10 @@ class Vault:
             pipeline.execute_command(*commit)
 
         return bool((await self._link.run(fill))[-1])
+
+    async def announce(self, tag: str) -> None:
+        """Publish that what is under way under a cache key is too old to be kept."""
+        await self._link.one("PUBLISH", CHANNEL, f"{self._replica}:{INVALIDATED}{tag}")
 
     async def freshen(self, entry_id: EntryId, head: bytes) -> None:
         """Replace the head of an entry that is there."""

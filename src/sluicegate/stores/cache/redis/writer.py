@@ -17,7 +17,10 @@ _FOLLOWED = 64 * 1024
 
 
 class RedisWriter:
-    """`ports.EntryWriter`. Of the body, not more than a piece is in memory."""
+    """`ports.EntryWriter`. Of the body, not more than a piece is in memory.
+
+    `good` says whether what is on its way may still be kept; `on_change` is told the tag under which something changed.
+    """
 
     def __init__(
         self,
@@ -28,6 +31,7 @@ class RedisWriter:
         *,
         max_body: int,
         on_change: Callable[[str], None],
+        good: Callable[[], bool] = lambda: True,
     ) -> None:
         self._vault = vault
         self._budget = budget
@@ -37,6 +41,7 @@ class RedisWriter:
         self._digesting = digesting()
         self._max_body = max_body
         self._on_change = on_change
+        self._good = good
         self._claimed: EntryId | None = None
         self._in_redis = 0
         self._rest = bytearray()
@@ -71,6 +76,9 @@ class RedisWriter:
     async def commit(self) -> StoredEntry | None:
         if self._over or self._committed:
             return None
+        if not self._good():
+            await self._drop()
+            return None
         try:
             head = heads.dump(self._entry)
             note = Note(self._digesting.digest(), self._key)
@@ -83,6 +91,10 @@ class RedisWriter:
             await self._drop()
             return None
         self._on_change(entry_id.tag)
+        if not self._good():  # invalidated while Redis was asked
+            self._committed = False
+            await self._drop()
+            return None
         return replace(self._entry, id=str(entry_id), body_length=entry_id.length)
 
     async def aclose(self) -> None:
