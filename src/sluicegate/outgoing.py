@@ -87,6 +87,7 @@ class Outgoing:
 
     async def close(self) -> None:
         """Refuse who waits, give up what is under way, write what is to be written."""
+        await self.flights.background.aclose()
         await self.gate.aclose()
         await self.flights.aclose()
         await self.pool.aclose()

@@ -162,13 +162,19 @@ def end_to_end(fields: FieldList, drop: frozenset[bytes] = frozenset()) -> Field
 
     `drop` names more (lower case) to leave out.
     """
-    dropped = HOP_BY_HOP | drop if drop else HOP_BY_HOP
+    dropped = _hop_by_hop_and(drop)
     kept = [item for item in fields if item[0].lower() not in dropped]
     if len(kept) == len(fields):
         return kept
     listed = [option for name, value in fields if name.lower() in CONNECTION_FIELDS for option in _members(value)]
     named = {option for option in listed if option not in _HARMLESS_OPTIONS}
     return without(kept, named) if named else kept
+
+
+@lru_cache(maxsize=64)
+def _hop_by_hop_and(drop: frozenset[bytes]) -> frozenset[bytes]:
+    """Callers name the same few sets each time."""
+    return HOP_BY_HOP | drop
 
 
 @lru_cache(maxsize=256)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from sluicegate.core.caching.decisions import CacheOptions
 from sluicegate.core.http import FieldList, RequestHead, ResponseHead
 from sluicegate.core.ports import BodyReader
 from sluicegate.exchange.sent import Sent
@@ -22,6 +23,8 @@ class Call:
     may_use_cache: bool = True
     plain: bool = False
     """Known to be a GET or HEAD with no field that has a say in caching, loops or framing, but perhaps Authorization."""
+    nothing: tuple[str, CacheOptions] | None = None
+    """Just now, certainly nothing was stored: under which key, and the options; see `hits.Nothing`."""
     started: float = 0.0
     """When the request arrived (`Clock.now`)."""
     cache: str = "none"

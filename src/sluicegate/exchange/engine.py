@@ -8,7 +8,7 @@ import logging
 from sluicegate.core.access import AccessPolicy
 from sluicegate.core.caching.steering import is_steered
 from sluicegate.core.framing import REASONS
-from sluicegate.core.http import ResponseHead, end_to_end
+from sluicegate.core.http import RequestHead, ResponseHead, end_to_end
 from sluicegate.core.loops import MAX_FORWARDS_METHODS, check_loop, forwards_left, with_one_forward_less
 from sluicegate.core.ports import OnInterim
 from sluicegate.errors import ClientGone, ExchangeError
@@ -49,7 +49,7 @@ class Engine:
         if self.misses is None or not call.plain:
             return None
         try:
-            request = call.request.with_fields(end_to_end(call.request.fields, OURS))
+            request = _end_to_end(call)
             self.access.admit_host(request.origin.host)
             return self.misses.begin(call, request, done)
         except ExchangeError:
@@ -71,7 +71,7 @@ class Engine:
             return self.refuse(call, InternalFault("An internal fault; the log has the details."))
 
     async def _answer(self, call: Call, on_interim: OnInterim) -> Answer:
-        request = call.request.with_fields(end_to_end(call.request.fields, OURS))
+        request = _end_to_end(call)
         self.access.admit_host(request.origin.host)
         if call.plain:
             return await self._cached.answer(call, request, on_interim)
@@ -93,6 +93,13 @@ class Engine:
         call.error = error.proxy_error
         call.cache = "none"
         return problem(error, call.request_id, self._identity.name)
+
+
+def _end_to_end(call: Call) -> RequestHead:
+    """The request with the fields that travel on: itself, where these are all."""
+    request = call.request
+    kept = end_to_end(request.fields, OURS)
+    return request if len(kept) == len(request.fields) else request.with_fields(kept)
 
 
 def _final_recipient(call: Call) -> Answer:

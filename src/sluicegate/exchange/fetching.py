@@ -11,7 +11,6 @@ from sluicegate.core.caching.decisions import (
     Revalidate,
     Store,
 )
-from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.invalidation import SAFE_METHODS, invalidated
 from sluicegate.core.caching.rules import RuleSet
 from sluicegate.core.caching.stale import ERRORS, Occasion
@@ -25,6 +24,7 @@ from sluicegate.exchange.errand import Errand, Plan
 from sluicegate.exchange.fill import Fill, FillReader
 from sluicegate.exchange.flights import Flight, Flights, keep_whole
 from sluicegate.exchange.forward import Forwarder
+from sluicegate.exchange.integrity import checked
 from sluicegate.exchange.sent import Received
 from sluicegate.exchange.stored import NOT_MODIFIED, Stored
 from sluicegate.exchange.telling import tell
@@ -136,7 +136,7 @@ class Fetcher:
         if isinstance(outcome, Store | Join):
             if errand.crowded_out:
                 await self._stored.remove(errand.crowded_out)
-            body = await self._kept(errand, outcome.entry, received.body, flight)
+            body = await self._kept(errand, outcome, received.body, flight)
         elif flight is not None:
             flight.scatter()
         return tell(
@@ -150,14 +150,16 @@ class Fetcher:
         )
 
     async def _kept(
-        self, errand: Errand, entry: StoredEntry, body: BodyReader, flight: Flight | None
+        self, errand: Errand, outcome: Store | Join, body: BodyReader, flight: Flight | None
     ) -> BodyReader | None:
         """The body, stored on its way; None when it cannot be."""
+        entry = outcome.entry
         writer = self._store.begin(errand.key, entry, body.length, errand.moment)
         if writer is None:
             if flight is not None:
                 flight.scatter()
             return None
+        writer = checked(writer, outcome.head, errand.request.url, self._events)
         if isinstance(body, BytesBody) and (flight is None or not flight.followed):
             await undisturbed(keep_whole(body.content, writer, flight))
             return body

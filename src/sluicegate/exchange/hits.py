@@ -22,6 +22,8 @@ from sluicegate.core.ports import CacheStore
 from sluicegate.errors import DestinationForbidden
 
 type Refresh = Callable[[RequestHead, StoredEntry], None]
+type Nothing = tuple[str, CacheOptions]
+"""Certainly nothing is stored under this key; the options are the request's."""
 
 
 @dataclass(slots=True)
@@ -59,16 +61,19 @@ class Hits:
         self._rules = rules
         self._access = access
 
-    def answer(self, request: RequestHead, now: float, *, conditional: bool) -> Ready | None:
+    def answer(self, request: RequestHead, now: float, *, conditional: bool) -> Ready | Nothing | None:
         """The response to a GET or HEAD without a body; None when only the long way has one. `now` in Unix seconds.
 
-        `conditional` says that fields of the request have a say in it (Range, If-None-Match, Cache-Control and so on).
+        `Nothing` spares who goes on at once another look. `conditional` says that fields of the request have a say in it (Range, If-None-Match, Cache-Control and so on).
         """
-        key, options = self._rules.resolve(request)
+        resolved = self._rules.resolve(request)
+        key, options = resolved
         if not options.enabled:
             return None
         entries = self._store.recall(key)
-        if not entries or not self._admits(request.origin.host):
+        if not entries:
+            return None if entries is None else resolved
+        if not self._admits(request.origin.host):
             return None
         if conditional or len(entries) > 1 or request.method != "GET":
             return self._looked_up(request, key, options, entries, now)

@@ -21,6 +21,8 @@ from sluicegate.exchange.cached import CachedForwarder
 from sluicegate.exchange.call import Answer, Call
 from sluicegate.exchange.errand import Errand
 from sluicegate.exchange.flights import Flight, keep_whole
+from sluicegate.exchange.integrity import checked
+from sluicegate.exchange.hits import Nothing
 from sluicegate.exchange.sent import Received, Sent
 from sluicegate.exchange.telling import tell
 from sluicegate.tasks import begin
@@ -41,7 +43,6 @@ class Misses:
         self.forwarder = cached.forwarder
         self.store = cached.store
         self.events = cached.events
-        self._clock = cached.clock
         self._flights = cached.flights
 
     def begin(self, call: Call, request: RequestHead, done: OnDone) -> "Begun | None":
@@ -49,18 +50,17 @@ class Misses:
 
         Raises RequestError; then nothing has happened either.
         """
-        key, options = self.rules.resolve(request)
-        if not options.enabled or options.offline or self.store.recall(key) != []:
+        resolved = call.nothing or self._nothing(request)
+        if resolved is None or resolved[1].offline:
             return None
-        plan = policy.look_up(request, [], options, self._clock.wall())
-        if not isinstance(plan, Forward) or plan.spare:
-            return None
+        key, options = resolved
+        plan = policy.plain_miss(request)
         flights = self._flights
         name = collapsing.flight_name(key, request, plan, [], options) if flights.collapse else None
         if name is not None and flights.get(name) is not None:
             return None
         call.ruled_key = options.ruled_key(key)
-        begun = Begun(self, call, plan, (key, options), done)
+        begun = Begun(self, call, plan, resolved, done)
         begun.moment = self.store.moment(key)
         begun.sent = self.forwarder.send_now(call, plan.request, begun.look)
         if begun.sent is None:
@@ -68,6 +68,11 @@ class Misses:
         if name is not None:
             begun.flight = flights.begin(name, key)
         return begun
+
+    def _nothing(self, request: RequestHead) -> Nothing | None:
+        """The key and the options, where certainly nothing is stored and the cache is asked at all."""
+        resolved = self.rules.resolve(request)
+        return resolved if resolved[1].enabled and self.store.recall(resolved[0]) == [] else None
 
 
 class Begun:
@@ -163,6 +168,7 @@ class Begun:
             if writer is None:
                 told = None
             else:
+                writer = checked(writer, outcome.head, self._call.request.url, misses.events)
                 storing = begin(keep_whole(body.content, writer, flight))
         if storing is None and flight is not None:
             flight.scatter()

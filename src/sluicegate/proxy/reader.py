@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import httptools
 
+from sluicegate.core.caching.decisions import CacheOptions
 from sluicegate.core.caching.steering import STEERING
 from sluicegate.core.http import DEFAULT_PORTS, FieldList, Origin, RequestHead
 from sluicegate.errors import BadRequest, ExchangeError, FieldsTooLarge
@@ -62,6 +63,10 @@ class Incoming:
     """GET or HEAD without a body, on a connection that goes on: may be answered without a conversation."""
     conditional: bool = False
     """A field has a say in which stored response may be used, or in how much of it is sent."""
+    looked_at: float | None = None
+    """When it was first tried to answer it (`Clock.now`)."""
+    nothing: tuple[str, CacheOptions] | None = None
+    """What came of that, where certainly nothing is stored; see `hits.Nothing`."""
 
     @property
     def complete(self) -> bool:

@@ -7,6 +7,7 @@ from mitmproxy.proxy.context import Context
 
 from sluicegate.errors import ExchangeError
 from sluicegate.exchange.call import Call
+from sluicegate.exchange.hits import Ready
 from sluicegate.proxy.client_stream import Receiver
 from sluicegate.proxy.conversation import Conversation
 from sluicegate.proxy.direct import Direct
@@ -50,9 +51,10 @@ class Reception:
         services = self._hub.services
         if not incoming.immediate or self._hub.draining:
             return None
-        began = self._hub.clock.now()
+        began = incoming.looked_at = self._hub.clock.now()
         ready = services.hits.answer(incoming.head, self._hub.clock.wall(), conditional=incoming.conditional)
-        if ready is None:
+        if not isinstance(ready, Ready):
+            incoming.nothing = ready
             return None
         client = address_of(context.client)
         if context.server.address is not None:
@@ -67,7 +69,8 @@ class Reception:
 
     def converse(self, context: Context, incoming: Incoming, sink: Sink) -> Conversation:
         """A conversation with the engine for a request; who may ask is checked here, inside tunnels at CONNECT."""
-        call = self._hub.call(context.client, incoming.head)
+        call = self._hub.call(context.client, incoming.head, incoming.looked_at)
+        call.nothing = incoming.nothing
         call.body = incoming.body
         call.may_use_cache = incoming.host_matches
         call.plain = incoming.immediate and not incoming.conditional

@@ -109,6 +109,16 @@ def test_rfc9111_4_3_3_an_error_leaves_what_is_stored():
     assert outcome.remove == []
 
 
+@pytest.mark.parametrize(
+    ("status", "removed"), [(200, ["1"]), (301, ["1"]), (404, ["1"]), (410, ["1"]), (302, []), (403, []), (503, [])]
+)
+def test_what_is_moved_or_gone_is_so_even_if_that_is_not_stored(status, removed):
+    entry = stored(f'{date()}\n{FRESH}\nETag: "a"')
+    plan = look_up(request(), [entry], OPTIONS, NOW + 100)
+
+    assert judged(plan, response("Cache-Control: no-store", status=status), at=NOW + 100).remove == removed
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "M-SEARCH"])
 @pytest.mark.parametrize(("status", "removed"), [(200, ["1", "2"]), (303, ["1", "2"]), (404, []), (500, [])])
 def test_rfc9111_4_4_an_unsafe_request_that_succeeds_invalidates_every_variant(method, status, removed):

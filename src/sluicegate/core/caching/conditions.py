@@ -13,7 +13,9 @@ PRECONDITIONS = (b"if-none-match", b"if-modified-since")
 FOR_THE_ORIGIN = frozenset({b"if-match", b"if-unmodified-since"})
 """Conditions that only the origin may judge (§4.3.2)."""
 
-CONTENT_FIELDS = (b"content-length", b"content-type", b"content-encoding", b"content-language", b"content-range")
+OF_THESE_BYTES = (b"content-length", b"content-range", b"content-digest", b"content-md5")
+"""They describe just the bytes that the response with them carries (RFC 9530 §2); not another part of the same."""
+CONTENT_FIELDS = (*OF_THESE_BYTES, b"content-type", b"content-encoding", b"content-language")
 """They describe the body of the response that has them."""
 
 _SUCCESS = range(200, 300)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sluicegate.core.caching import ranges
-from sluicegate.core.caching.conditions import PRECONDITIONS
+from sluicegate.core.caching.conditions import OF_THESE_BYTES, PRECONDITIONS
 from sluicegate.core.caching.decisions import CacheOptions, Completion, Span
 from sluicegate.core.caching.directives import date_of
 from sluicegate.core.caching.entry import StoredEntry
@@ -158,7 +158,7 @@ def whole(wanted: Completion, response: ResponseHead, options: CacheOptions, res
     """The 200 that the stored part and what completes it are together, with the newer fields (RFC 9111 §3.4)."""
     stored = part_of(wanted.entry.response)
     merged = freshened(wanted.entry.response, response, options, response_time)
-    fields = without(merged.fields, (b"content-range", b"content-length"))
+    fields = without(merged.fields, OF_THESE_BYTES)
     return ResponseHead(
         200, b"OK", [*fields, (b"Content-Length", b"%d" % (stored.total if stored and stored.total else 0))]
     )

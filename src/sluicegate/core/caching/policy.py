@@ -48,6 +48,7 @@ from sluicegate.core.http import RequestHead, ResponseHead, get, without
 
 _NOT_MODIFIED = HTTPStatus.NOT_MODIFIED
 _SUCCESS = range(200, 300)
+_MOVED_OR_GONE = frozenset({301, 308, 404, 410})
 _CACHED_METHODS = frozenset({"GET", "HEAD"})
 _NOT_FOR_OTHERS = frozenset({Reason.NO_STORE, Reason.PRIVATE})
 _TELLING = frozenset({b"cache-control", b"pragma", b"range"}) | conditions.FOR_THE_ORIGIN
@@ -72,13 +73,18 @@ def look_up(request: RequestHead, entries: Sequence[StoredEntry], options: Cache
     if not options.enabled:
         return Forward(request, options.off)
     if not entries and request.method in _CACHED_METHODS and not _says_more(request):
-        return Forward(request, Reason.URI_MISS)
+        return plain_miss(request)
     found = _found(request, entries, heeded(request, options), options, now)
     if options.rule is None or not isinstance(found, Hit) or found.reason in stale.REFRESHING:
         return found
     if not options.rule.heeds(requested(request)):
         found.reason = Reason.RULE_RELOAD
     return found
+
+
+def plain_miss(request: RequestHead) -> Forward:
+    """What `look_up` says where nothing is stored and no field of the request has a say in it."""
+    return Forward(request, Reason.URI_MISS)
 
 
 def _found(
@@ -159,7 +165,7 @@ def judge(
         if learned.updating:
             received = StoredEntry("", request, response, request_time, response_time)
             return _validated(learned.updating, received, options, removed)
-    if request.method == "GET" and (reason is None or response.status in _SUCCESS):
+    if request.method == "GET" and (reason is None or _speaks_for_the_resource(response.status)):
         removed = _replaced(plan.candidates, response)
     if reason is not None:
         times = (request_time, response_time)
@@ -214,6 +220,14 @@ def _forward_past(
     if request.method not in SAFE_METHODS:
         return Forward(request, reason, list(entries))
     return Forward(request, reason, list(variants) if request.method == "GET" else [])
+
+
+def _speaks_for_the_resource(status: int) -> bool:
+    """Whether a response tells that what was stored is no longer so, even if it is not stored itself.
+
+    An error of the server does not (RFC 9111 §4.3.3), nor one that may be about the request, nor a detour for a while.
+    """
+    return status in _SUCCESS or status in _MOVED_OR_GONE
 
 
 def _replaced(candidates: Sequence[StoredEntry], response: ResponseHead) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sluicegate.core.caching.conditions import CONTENT_FIELDS
+from sluicegate.core.caching.conditions import CONTENT_FIELDS, OF_THESE_BYTES
 from sluicegate.core.caching.decisions import Multipart, Span
 from sluicegate.core.caching.directives import date_of, parse_date
 from sluicegate.core.http import FieldList, RequestHead, ResponseHead, get, get_all, without
@@ -59,7 +59,7 @@ def from_first_to_last(request: RequestHead, stored: ResponseHead) -> Span | Non
 def partial(fields: FieldList, span: Span, length: int | None) -> ResponseHead:
     """A 206 that carries `span` of a body of `length` bytes, None where that is not known (RFC 9110 §15.3.7)."""
     framed = [(b"Content-Length", b"%d" % (span.end - span.start)), (b"Content-Range", _content_range(span, length))]
-    return ResponseHead(206, b"Partial Content", [*without(fields, (b"content-length", b"content-range")), *framed])
+    return ResponseHead(206, b"Partial Content", [*without(fields, OF_THESE_BYTES), *framed])
 
 
 def multipart(fields: FieldList, spans: Sequence[Span], length: int, seed: str) -> tuple[ResponseHead, Multipart]:
@@ -79,7 +79,7 @@ def multipart(fields: FieldList, spans: Sequence[Span], length: int, seed: str) 
         (b"Content-Type", b"multipart/byteranges; boundary=" + boundary),
         (b"Content-Length", b"%d" % body.length),
     ]
-    plain = without(fields, (b"content-length", b"content-range", b"content-type"))
+    plain = without(fields, (*OF_THESE_BYTES, b"content-type"))
     return ResponseHead(206, b"Partial Content", [*plain, *framed]), body
 
 

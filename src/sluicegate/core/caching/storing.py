@@ -79,7 +79,10 @@ def kept_request(
     """
     selecting = vary.selecting_fields(request, response)
     return RequestHead(
-        "GET", request.origin, request.target, [*selecting, *overrides.notes(request, options.rule, part), *privacy.notes(options)]
+        "GET",
+        request.origin,
+        request.target,
+        [*selecting, *overrides.notes(request, options.rule, part), *privacy.notes(options)],
     )
 
 
