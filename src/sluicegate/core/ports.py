@@ -1,6 +1,7 @@
 """Where rooms meet: what the engine needs of the world, as Protocols. Adapters keep the promises written here."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from sluicegate.core.caching.decisions import Span
@@ -50,6 +51,18 @@ class UpstreamResponse(Protocol):
         """All of the body, if it has come already; `body` is then at its end. None, and nothing is read, if not."""
 
 
+@dataclass(slots=True)
+class Whole:
+    """A final response that is there whole."""
+
+    head: ResponseHead
+    content: bytes
+    """Its body."""
+    length: int | None
+    """The body's length as the framing tells it."""
+    trailers: FieldList
+
+
 class UpstreamConnection(Protocol):
     """An open connection to an origin, TLS done, reserved for one exchange."""
 
@@ -84,8 +97,11 @@ class UpstreamConnection(Protocol):
         ask `whole`, and failing that `response`; or `abandon` it. Raises UpstreamError, RequestError.
         """
 
-    def whole(self) -> UpstreamResponse | None:
-        """The response to what was sent, if all of it has come and needs no more thought; None if not, or it failed."""
+    def whole(self) -> Whole | None:
+        """The response to what was sent, if all of it has come and needs no more thought; None if not, or it failed.
+
+        It is given once.
+        """
 
     async def response(self, on_interim: OnInterim) -> UpstreamResponse:
         """Wait for the response to what was sent, as `exchange` does."""

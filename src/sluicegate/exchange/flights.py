@@ -143,7 +143,7 @@ class Flight:
         if self.fill is not None:
             return
         self._leave_table()
-        while (told := self._next()) is not None:
+        while self._waiting and (told := self._next()) is not None:
             told.set_result(result)
 
     def _ended(self, given_up: bool) -> None:

@@ -80,7 +80,7 @@ class Forwarder:
         if connection is None:
             turn.leave()
             return None
-        sent = Sent(turn, connection, self._clock.now(), self._clock.wall())
+        sent = Sent(turn, connection, turn.entered, self._clock.wall())
         try:
             outgoing = request.with_fields([*request.fields, *self._through])
             if turn.permit_now():
@@ -102,9 +102,10 @@ class Forwarder:
             return None
         self._tell_answered(call, response.head.status, sent.at, sent.connection)
         now = self._clock.wall()
-        head = self._cleaned(response.head, now)
-        sent.received = Received(head, _body(response, sent.turn), sent.request_time, now)
-        return sent.received
+        body = BytesBody(response.content, length=response.length, trailers=response.trailers)
+        received = sent.received = Received(self._cleaned(response.head, now), body, sent.request_time, now)
+        sent.turn.leave()
+        return received
 
     async def _exchange(
         self, call: Call, request: RequestHead, turn: Turn, on_interim: OnInterim, begun: Sent | None
@@ -149,7 +150,7 @@ class Forwarder:
 
     def _cleaned(self, head: ResponseHead, now: float) -> ResponseHead:
         cleaned = head.end_to_end(add=self._through)
-        if cleaned.get_all(b"date"):
+        if b"date" in cleaned.index():
             return cleaned
         return cleaned.end_to_end(add=[(b"Date", formatdate(now, usegmt=True).encode())])
 

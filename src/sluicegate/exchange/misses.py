@@ -21,8 +21,8 @@ from sluicegate.exchange.cached import CachedForwarder
 from sluicegate.exchange.call import Answer, Call
 from sluicegate.exchange.errand import Errand
 from sluicegate.exchange.flights import Flight, keep_whole
-from sluicegate.exchange.integrity import checked
 from sluicegate.exchange.hits import Nothing
+from sluicegate.exchange.integrity import checked
 from sluicegate.exchange.sent import Received, Sent
 from sluicegate.exchange.telling import tell
 from sluicegate.tasks import begin

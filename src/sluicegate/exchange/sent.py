@@ -26,7 +26,7 @@ class Sent:
     turn: Turn
     connection: UpstreamConnection
     at: float
-    """When it left, by `Clock.now`."""
+    """When it left, or came to the gate in the same call, by `Clock.now`."""
     request_time: float
     """The same in Unix seconds."""
     received: Received | None = None

@@ -74,11 +74,11 @@ class Turn:
     __slots__ = (
         "_ask",
         "_desk",
-        "_entered",
         "_permitted",
         "_recorded_at",
         "_roused",
         "_wake",
+        "entered",
         "host",
         "place",
         "waited_s",
@@ -91,7 +91,8 @@ class Turn:
         """Seconds spent waiting, for slots and permits."""
         self._ask = ask
         self._desk = desk
-        self._entered = desk.clock.now()
+        self.entered = desk.clock.now()
+        """When it came to the gate."""
         self._permitted = False
         self._recorded_at = math.inf
         self._roused = False
@@ -240,7 +241,7 @@ class Turn:
     def _surely_free(self) -> bool:
         """As far as is known, there is a permit for this one and for all who are on their way to one."""
         host = self.host
-        return host.free >= host.unpermitted and self._entered < host.free_until and not host.line
+        return host.free >= host.unpermitted and self.entered < host.free_until and not host.line
 
     async def _line(self, unless: Callable[[], bool]) -> bool:
         """Be first, and ask the store until it agrees. Nothing is awaited after that."""
@@ -334,7 +335,7 @@ class Turn:
 
     @property
     def _deadline(self) -> float:
-        return self._entered + self.limit.max_wait_s
+        return self.entered + self.limit.max_wait_s
 
     def _overdue(self) -> bool:
         return self._desk.clock.now() >= self._deadline

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from sluicegate.core.http import RequestHead
-from sluicegate.core.ports import BodyReader, OnInterim
+from sluicegate.core.ports import BodyReader, OnInterim, Whole
 from sluicegate.errors import BadRequest, BodyTimeout, ResponseCutShort, ResponseTimeout, SendTimeout
 from sluicegate.upstream.parent import ParentProxy
 from sluicegate.upstream.request import request_head
@@ -75,12 +75,12 @@ class Lease:
         incoming.on_news = on_news
         incoming.expect_head(self._settings.first_byte_timeout_s)
 
-    def whole(self) -> Response | None:
+    def whole(self) -> Whole | None:
         incoming = self._incoming
         head = None if incoming is None else incoming.whole_head()
         if incoming is None or head is None or head.status == _PROXY_AUTHENTICATION_REQUIRED:
             return None
-        return Response(head, incoming)
+        return Whole(head, incoming.taken(), incoming.length, incoming.trailers)
 
     async def response(self, on_interim: OnInterim) -> Response:
         incoming = self._incoming

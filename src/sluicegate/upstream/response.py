@@ -158,7 +158,7 @@ class Incoming:
             if self._error is not None:
                 raise self._error
             await self._wait("the next piece of its response", self._idle_timeout_s)
-        data = self._taken()
+        data = self.taken()
         if self._paused:
             self._paused = False
             self._wire.resume_reading()
@@ -170,7 +170,13 @@ class Incoming:
 
     def rest(self) -> bytes | None:
         """All that is left of the body, if it has come; it is at its end then. None, and nothing is read, if not."""
-        return self._taken() if self._phase is _Phase.COMPLETE else None
+        return self.taken() if self._phase is _Phase.COMPLETE else None
+
+    def taken(self) -> bytes:
+        """What has come of the body and was not read yet."""
+        pieces, self._pieces = self._pieces, []
+        self._size = 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def aclose(self) -> None:
         given_up = ResponseCutShort("The response was given up before its end.")
@@ -361,11 +367,6 @@ class Incoming:
         self._append(data)
         if self._left == 0:
             self._phase = _Phase.COMPLETE
-
-    def _taken(self) -> bytes:
-        pieces, self._pieces = self._pieces, []
-        self._size = 0
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _append(self, data: bytes) -> None:
         self._pieces.append(data)
