@@ -1,7 +1,9 @@
 import asyncio
+import inspect
 import os
 import signal
 
+import pytest
 import uvloop
 
 from sluicegate.loop import handle_signals, run
@@ -12,6 +14,22 @@ def test_the_loop_is_uvloop_and_the_result_comes_back():
         return type(asyncio.get_running_loop())
 
     assert run(loop_class()) is uvloop.Loop
+
+
+def test_what_an_interrupt_kept_from_beginning_is_closed(monkeypatch):
+    async def never_begun():
+        pass
+
+    def interrupted(_main):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(uvloop, "run", interrupted)
+    main = never_begun()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(main)
+
+    assert inspect.getcoroutinestate(main) == inspect.CORO_CLOSED
 
 
 def test_signals_stop_and_reload():

@@ -9,11 +9,14 @@ from typing import Any
 def run[T](main: Coroutine[Any, Any, T]) -> T:
     """Run `main` on uvloop where there is one, which doubles what a process can do."""
     try:
-        import uvloop  # noqa: PLC0415 - absent on Windows
-    except ImportError:
-        return asyncio.run(main)
-    result: T = uvloop.run(main)
-    return result
+        try:
+            import uvloop  # noqa: PLC0415 - absent on Windows
+        except ImportError:
+            return asyncio.run(main)
+        result: T = uvloop.run(main)
+        return result
+    finally:
+        main.close()  # a Ctrl-C may come before it has begun, and nobody is to hear that it never did
 
 
 def handle_signals(stop: Callable[[], None], reload: Callable[[], None]) -> None:

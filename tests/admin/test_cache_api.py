@@ -270,6 +270,16 @@ async def test_everything_is_removed_only_by_name(kept, purge):
     assert not kept.keys()
 
 
+async def test_a_purge_with_conditions_in_the_query_is_refused_rather_than_doing_more_than_was_meant(ask, kept):
+    await kept.keep("a.example")
+
+    status, _, body = await ask("/api/cache/purge?host=b.example", "POST", b'{"all": true}', **BEARER)
+
+    assert status == 400
+    assert "in the body, not in the query" in json.loads(body)["detail"]
+    assert kept.keys()
+
+
 async def test_a_purge_that_fails_says_so(kept, purge, told):
     kept.store = Failing()
 

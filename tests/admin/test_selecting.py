@@ -45,6 +45,8 @@ def test_everything_has_to_be_asked_for_by_name():
         (b'{"older_than": "long"}', "older_than is not a duration"),
         (b'{"older_than": -1}', "older_than must not be negative"),
         (b'{"tag": ["a"]}', "tag must be text"),
+        (b'{"tag": "\\ud800"}', "tag is no Unicode text"),
+        (b'{"url": "http://a.example/\\ud800"}', "url: "),
     ],
 )
 def test_what_cannot_be_meant_removes_nothing_and_says_why(body, message):
@@ -64,6 +66,7 @@ def test_a_query_selects_what_is_listed():
         ({"limit": [b"0"]}, "limit"),
         ({"limit": ["٣".encode()]}, "limit"),
         ({"limit": [b"-1"]}, "limit"),
+        ({"limit": [b"9" * 5000]}, "limit"),
         ({"host": [b"a.example", b"b.example"]}, "host stands there twice"),
         ({"hosts": [b"a.example"]}, "There is no 'hosts' here"),
         ({"all": [b"true"]}, "There is no 'all' here"),

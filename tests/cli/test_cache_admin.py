@@ -14,7 +14,7 @@ from sluicegate.observe.sink import FanOut
 from sluicegate.stores.cache.memory import MemoryCacheStore
 from sluicegate.upkeep.selection import Selection
 from support.admin import Shown, metrics
-from support.stored import Kept, listing, put
+from support.stored import Kept, fill, listing, put
 
 NOW = 1_000_000.0
 A, B = "http://a.example/1", "http://b.example/2"
@@ -57,6 +57,25 @@ async def test_the_proxy_lists_and_removes_what_is_meant(admin, store, tmp_path)
     assert await asyncio.to_thread(purged_remotely, there, Selection(url=A)) == 1
     assert set(await listing(store)) == {B}
     assert await asyncio.to_thread(purged_remotely, there, Selection()) == 1
+
+
+async def test_json_has_the_members_that_it_has_of_a_cache_on_disk(admin, cache):
+    await asyncio.to_thread(fill, cache.state_dir, Kept(A, headers="Cache-Tag: t"))
+    on_disk = await asyncio.to_thread(cache.json, "ls")
+
+    cache.configure({"admin": f"127.0.0.1:{admin}", "admin_token": "s" * 32, "cache": {"store": "memory"}})
+    asked = await asyncio.to_thread(cache.json, "ls", A)
+
+    assert asked.keys() == on_disk.keys()
+    same = ("url", "status", "type", "body_bytes", "tags", "digest")
+    assert [asked[name] for name in same] == [on_disk[name] for name in same]
+
+
+async def test_without_a_token_it_is_told_where_one_was_looked_for(unused_tcp_port, tmp_path):
+    without = settings(unused_tcp_port, state_dir=str(tmp_path))
+
+    with pytest.raises(AdminRefused, match=r"admin\.token: No such file or directory\. The proxy makes it"):
+        await asyncio.to_thread(purged_remotely, without, Selection())
 
 
 async def test_what_the_proxy_refuses_is_told(admin):

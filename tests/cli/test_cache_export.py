@@ -74,6 +74,7 @@ def test_nothing_is_overwritten(filled, tmp_path):
         result = filled("export", *arguments)
         assert result.exit_code == 1
         assert "Could not open file" in result.stderr
+        assert ". Name a new " in result.stderr
     assert (tmp_path / "file").read_text() == "precious"
 
 
@@ -84,4 +85,6 @@ def test_one_place_has_to_be_named(filled, arguments):
 
 def test_exit_code_1_when_nothing_is_meant(filled, tmp_path):
     assert filled("export", "http://a.example/nothing", "-o", "-").exit_code == 1
-    assert filled("export", "--tag", "none", "-o", str(tmp_path / "out")).exit_code == 1
+    for place in (("-o", str(tmp_path / "out")), ("--warc", str(tmp_path / "out.warc"))):
+        assert filled("export", "--tag", "none", *place).exit_code == 1
+    assert list(tmp_path.glob("out*")) == []

@@ -24,9 +24,10 @@ def test_each_selection_is_read_in_turn(tmp_path):
     assert run_command(click.Context(click.Command("x")), keys(tmp_path)) == ["http://a.example/", "http://b.example/"]
 
 
-async def test_what_is_not_there_is_empty_and_not_made(tmp_path):
+async def test_what_is_not_there_is_empty_and_not_made_and_told(tmp_path, capsys):
     assert await keys(tmp_path / "nothing") == []
     assert not (tmp_path / "nothing").exists()
+    assert f"nothing was ever stored in {tmp_path / 'nothing' / 'cache'}" in capsys.readouterr().err
 
 
 async def test_a_store_in_the_memory_of_another_process_cannot_be_opened(tmp_path):

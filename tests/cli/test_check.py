@@ -145,13 +145,18 @@ cache:
 """
 
 
+def test_that_nothing_leaves_is_said(tmp_path):
+    assert "offline    no request leaves" in check("--offline", "true").output
+    assert "offline" not in check().output
+
+
 def test_cache_rules_are_named_with_what_they_depart_from(tmp_path):
     file = tmp_path / "f.yaml"
     file.write_text(RULES)
 
     output = check("--config", file, "--url", "https://a.example/pool/x?y").output
     assert "cache.rules[0]  a.example, /pool/*\n    ttl: fresh for 10 min 0 s, whatever the response says" in output
-    assert "ignore_query: utm_* are no part of the key (not RFC 9111 §4)" in output
+    assert "ignore_query: parameters named utm_* are no part of the key (not RFC 9111 §4)" in output
     assert "cache.rules[1]  *.b.example, every path\n    never:" in output
     assert "cached     by cache.rules[0]" in output
 

@@ -49,6 +49,13 @@ def test_nothing_is_fetched_and_nothing_is_made_unless_asked(explain, origin, tm
     assert "10/second" in text
 
 
+def test_a_user_and_password_in_the_url_are_told_to_be_left_out(explain):
+    text = explain("http://ada:secret@a.example/")
+
+    assert "The user and the password in the URL are left out" in text
+    assert "secret" not in text
+
+
 def test_a_fetch_stores_and_the_next_explanation_finds_it(document, origin):
     first = document("--fetch", f"{origin.url}/a")
     again = document(f"{origin.url}/a")

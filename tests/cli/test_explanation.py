@@ -80,7 +80,7 @@ def test_what_a_running_proxy_says_of_its_queue_is_shown(shown):
 def test_the_rule_that_counts_is_shown(shown):
     text = shown(rules=RuleSet(OPTIONS, [Rule(Overrides(ttl_s=60.0), hosts=("example.com",))]))
 
-    assert "number 1 of cache.rules: example.com, every path" in text
+    assert "cache.rules[0]: example.com, every path" in text
     assert "not RFC 9111 §4.2.1" in text
 
 

@@ -51,3 +51,14 @@ def test_a_bad_configuration_is_exit_code_2_with_every_problem_and_no_traceback(
         f'  {file}:1: cache.mode: is not one of the choices (found "of"); allowed: shared | private | off',
         f"  {file}:2: listen: must be text (found 5); allowed: host:port, such as 127.0.0.1:3128 or [::1]:3128",
     ]
+
+
+def test_ctrl_c_ends_a_command_with_130_and_without_a_word(monkeypatch):
+    def interrupted(*_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sluicegate.cli.check.collect", interrupted)
+
+    result = CliRunner().invoke(group, ["check"])
+
+    assert (result.exit_code, result.output) == (130, "")

@@ -45,6 +45,8 @@ def test_every_option_reaches_its_key(tmp_path):
         "private",
         "--https",
         "tunnel",
+        "--offline",
+        "true",
     ]
     words += ["--state-dir", str(tmp_path), "--log-file", str(tmp_path / "log")]
 
@@ -58,6 +60,7 @@ def test_every_option_reaches_its_key(tmp_path):
     assert settings.limits.hosts["*.b.example"].rates == ()
     assert (settings.limits.backend, settings.limits.max_inflight) == ("memory", 7)
     assert (settings.cache.mode, settings.https.mode, settings.state_dir) == ("private", "tunnel", tmp_path)
+    assert settings.cache.offline is True
 
 
 def test_every_flag_names_a_key_that_exists():

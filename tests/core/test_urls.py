@@ -40,6 +40,8 @@ def test_what_is_beyond_ascii_is_encoded_as_browsers_do():
         "http://h:x/",
         "http://a b/",
         "http://a/b c",
+        "http://a/\udcff",
+        "http://a/?\ud800",
     ],
 )
 def test_what_is_no_url_is_refused(text):

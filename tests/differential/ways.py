@@ -19,7 +19,7 @@ from sluicegate.core.http import FieldList, RequestHead
 from sluicegate.core.interception import Interception
 from sluicegate.exchange.bodies import BytesBody
 from sluicegate.exchange.call import Call, Identity
-from sluicegate.exchange.hits import Hits, Ready
+from sluicegate.exchange.hits import Hits, Nothing, Ready
 from sluicegate.proxy import wire
 from sluicegate.proxy.addon import SluicegateAddon
 from sluicegate.proxy.conversation import access_line
@@ -36,9 +36,9 @@ class CountedHits(Hits):
 
     answered = 0
 
-    def answer(self, request: RequestHead, now: float, *, conditional: bool) -> Ready | None:
+    def answer(self, request: RequestHead, now: float, *, conditional: bool) -> Ready | Nothing | None:
         ready = super().answer(request, now, conditional=conditional)
-        CountedHits.answered += ready is not None
+        CountedHits.answered += isinstance(ready, Ready)
         return ready
 
 

@@ -169,7 +169,7 @@ async def test_what_is_removed_is_not_answered():
         (entry,) = await bench.store.entries(url)
         await bench.store.remove(entry.id)
 
-        assert hits.answer(request, clock.wall(), conditional=False) is None
+        assert hits.answer(request, clock.wall(), conditional=False) == (url, bench.rules.plain)
 
 
 async def test_a_cache_that_is_off_answers_nothing():
@@ -194,9 +194,9 @@ async def test_a_destination_that_is_forbidden_is_not_answered_from_memory():
         assert hits.answer(bench.call(url).request, clock.wall(), conditional=False) is None
 
 
-async def test_an_unstored_url_goes_the_long_way():
+async def test_of_an_unstored_url_is_told_what_was_looked_for():
     async with stored() as (bench, hits, url, clock):
         head = bench.call(url).request
         other = RequestHead("GET", head.origin, "/other", head.fields)
 
-        assert hits.answer(other, clock.wall(), conditional=False) is None
+        assert hits.answer(other, clock.wall(), conditional=False) == (f"{head.origin}/other", bench.rules.plain)

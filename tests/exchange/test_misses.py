@@ -293,7 +293,7 @@ async def test_a_fault_of_ours_is_answered_as_one_and_nothing_stays_held(monkeyp
 async def test_a_fault_before_it_is_sent_leaves_it_to_the_long_way(monkeypatch):
     async with ScriptedOrigin(PASSED_ON) as origin, engine_bench() as bench:
         await warmed(bench, origin)
-        monkeypatch.setattr(misses.policy, "look_up", None)
+        monkeypatch.setattr(misses.policy, "plain_miss", None)
 
         assert begin(bench, plain_call(bench, origin.url + "/a"))[0] is None
         assert bench.gate.in_flight == 0
@@ -309,6 +309,7 @@ async def test_it_is_answered_when_it_is_stored_and_not_before(monkeypatch):
 
     monkeypatch.setattr(misses, "keep_whole", slow)
     async with ScriptedOrigin(STORED) as origin, engine_bench() as bench:
+        monkeypatch.setattr(bench.store, "keep_now", lambda *_: False)
         await warmed(bench, origin)
         _, told = begin(bench, plain_call(bench, origin.url + "/a"))
         await origin.until(lambda server: len(server.log) == 2)

@@ -8,11 +8,13 @@ from sluicegate.clock import ManualClock
 from sluicegate.core.caching.decisions import CacheOptions, StaleOptions
 from sluicegate.core.events import CacheDecided, Notice, UpstreamFailed
 from sluicegate.core.limits.model import Limit, Rate
-from sluicegate.tasks import spawn
+from sluicegate.tasks import begin, spawn
 from support.engine import engine_bench
 from support.origin import ScriptedOrigin, response
 
 MAX_AGE = "max-age=10"
+BEGINNING = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=10\r\nContent-Length: 20000000\r\n\r\nhalf"
+"""Of an answer that holds its place at the gate until somebody lets go of it."""
 
 
 class Site:
@@ -21,6 +23,7 @@ class Site:
     def __init__(self, control=MAX_AGE, body=b"hello", fields=()):
         self.first = response(body=body, fields=[("Cache-Control", control), ("ETag", '"v1"'), *fields])
         self.reply = self.first
+        self.late = response(body=b"late", fields=[("Cache-Control", "max-age=100")])
         self.go = asyncio.Event()
 
     async def __call__(self, peer):
@@ -29,7 +32,7 @@ class Site:
                 return
             if self.reply == "hang":
                 await self.go.wait()
-                peer.send(response(body=b"late", fields=[("Cache-Control", "max-age=100")]))
+                peer.send(self.late)
             else:
                 peer.send(self.reply)
             await peer.drain()
@@ -45,6 +48,19 @@ async def stale_after(bench, clock, url, site, reply, *, seconds=40.0, fields=No
     assert first.body == b"hello"
     await clock.advance(seconds)
     site.reply = reply
+
+
+def when_decided(bench, act):
+    """Call `act` in the very moment that the next decision of the cache is told; what it returned comes into the list."""
+    emit, returned = bench.events.emit, []
+
+    def emit_and_act(event):
+        emit(event)
+        if isinstance(event, CacheDecided) and not returned:
+            returned.append(act())
+
+    bench.events.emit = emit_and_act
+    return returned
 
 
 async def advance_until_done(clock, task, step=1.0, most=120):
@@ -191,6 +207,18 @@ async def test_all_who_wait_for_the_same_get_it():
     assert len(origin.log) == 2
 
 
+async def test_who_waits_for_the_same_and_wants_nothing_stale_gets_the_origins_error():
+    clock, site = ManualClock(), Site("max-age=10, stale-if-error=60")
+    async with ScriptedOrigin(site) as origin, engine_bench(clock=clock) as bench:
+        await stale_after(bench, clock, origin.url + "/a", site, error(503))
+        strict = [(b"Cache-Control", b"stale-if-error=0")]
+        asking = [spawn(bench.ask(origin.url + "/a", fields=fields), name="client") for fields in ([], strict)]
+        wholes = await asyncio.gather(*asking)
+
+    assert [(whole.status, whole.body) for whole in wholes] == [(200, b"hello"), (503, b"oops")]
+    assert bench.gate.in_flight == 0
+
+
 async def test_a_limit_that_refuses_leaves_the_stored_one():
     clock, site = ManualClock(), Site()
     limits = {"127.0.0.1": Limit("127.0.0.1", (Rate(3600, 1),))}
@@ -284,6 +312,48 @@ async def test_a_client_that_leaves_leaves_nothing_behind():
         await asyncio.gather(asking, return_exceptions=True)
 
         assert (bench.gate.in_flight, bench.flights.background.count) == (0, 0)
+
+
+async def test_a_client_that_leaves_in_the_moment_that_the_answer_comes_leaves_nothing_behind():
+    clock, site = ManualClock(), Site()
+    async with ScriptedOrigin(site) as origin, engine_bench(clock=clock) as bench:
+        await stale_after(bench, clock, origin.url + "/a", site, BEGINNING)
+        asking = spawn(bench.ask(origin.url + "/a"), name="client")
+        when_decided(bench, asking.cancel)
+        await asyncio.gather(asking, return_exceptions=True)
+
+        assert asking.cancelled()
+        assert bench.gate.in_flight == 0
+
+
+async def test_a_shutdown_right_after_the_stored_answer_leaves_nothing_behind():
+    clock, site = ManualClock(), Site()
+    async with ScriptedOrigin(site) as origin, engine_bench(clock=clock) as bench:
+        await stale_after(bench, clock, origin.url + "/a", site, "hang")
+        asking = spawn(bench.ask(origin.url + "/a"), name="client")
+        closing = when_decided(bench, lambda: begin(bench.flights.background.aclose()))
+        await advance_until_done(clock, asking)
+        await closing[0]
+
+        assert asking.result().call.cache == "stale"
+        assert bench.gate.in_flight == 0
+
+
+async def test_a_shutdown_in_the_moment_that_the_late_answer_comes_leaves_nothing_behind():
+    clock, site = ManualClock(), Site()
+    async with ScriptedOrigin(site) as origin, engine_bench(clock=clock) as bench:
+        await stale_after(bench, clock, origin.url + "/a", site, "hang")
+        asking = spawn(bench.ask(origin.url + "/a"), name="client")
+        await advance_until_done(clock, asking)
+        site.late = BEGINNING
+        closing = when_decided(bench, lambda: begin(bench.flights.background.aclose()))
+        site.go.set()
+        async with asyncio.timeout(10):
+            while not closing:
+                await asyncio.sleep(0.001)
+        await closing[0]
+
+        assert bench.gate.in_flight == 0
 
 
 async def test_what_is_invalidated_while_it_is_waited_for_does_not_come_back():

@@ -125,7 +125,7 @@ def test_the_rule_that_counts_is_named_with_what_it_changes():
     found = explained(request(), stored(FRESH), at=NOW + 100, rules=rules)
 
     assert isinstance(found.rule, RuleView)
-    assert found.rule.number == 2
+    assert found.rule.index == 1
     assert found.rule.covers == "example.com, /a*"
     assert "ttl" in found.rule.effects[0]
     assert found.decision.action == "hit"

@@ -10,7 +10,7 @@ def test_a_refusal_says_which_limit_what_wait_and_what_to_do():
 
     assert "a.example.org is limited to 10/second 5000/hour" in str(error)
     assert "'*.example.org'" in str(error)
-    assert "72.4 s" in str(error)
+    assert "72.4 s away, and a request may wait 60 s in all (max_wait)" in str(error)
     assert "Retry-After" in error.advice
     assert error.fields() == [(b"Retry-After", b"73")]
     assert error.members() == {"limit": "*.example.org", "retry_after_s": 72.4}

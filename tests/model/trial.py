@@ -19,7 +19,7 @@ from sluicegate.exchange.cached import CachedForwarder
 from sluicegate.exchange.call import Call
 from sluicegate.exchange.flights import Flights
 from sluicegate.exchange.forward import Received
-from sluicegate.exchange.hits import Hits
+from sluicegate.exchange.hits import Hits, Ready
 from sluicegate.stores.cache.memory import MemoryCacheStore
 
 _PLAIN = frozenset({"x-kind", "accept-language", "authorization"})
@@ -114,7 +114,7 @@ class Trial:
             return None
         conditional = any(name.lower() not in _PLAIN for name, _ in asked.fields)
         ready = self._hits.answer(_head(asked), self.clock.wall(), conditional=conditional)
-        if ready is None:
+        if not isinstance(ready, Ready):
             return None
         block, _, body = ready.data.partition(b"\r\n\r\n")
         pairs = [line.decode("latin-1").split(": ", 1) for line in block.split(b"\r\n")[1:]]

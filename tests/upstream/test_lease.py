@@ -161,7 +161,7 @@ async def test_what_is_sent_in_two_parts_is_told_of_once_and_is_there_whole(pool
         await news.wait()
 
         whole = lease.whole()
-        assert (whole.head.status, whole.whole()) == (200, b"hello")
+        assert (whole.head.status, whole.content, whole.length) == (200, b"hello", 5)
         assert pool.stats()[address(origin)].idle == 1
         assert origin.log[1].target == "/now"
 

@@ -142,6 +142,8 @@ class CachePurge(_Managed):
     SUPPORTED_METHODS = ("POST",)
 
     async def post(self) -> None:
+        if self.request.query_arguments:
+            raise _Refusal(HTTPStatus.BAD_REQUEST, "What is to be removed is said in the body, not in the query.")
         try:
             selection = purge_of(self.request.body)
         except BadSelection as error:
@@ -152,7 +154,7 @@ class CachePurge(_Managed):
         except CacheStoreError as error:
             raise _unavailable(error) from None
         told = _told(selection)
-        self.tell("purged", Level.INFO, f"{removed} stored responses were removed.", removed=removed, selection=told)
+        self.tell("purged", Level.INFO, f"Stored responses were removed: {removed}.", removed=removed, selection=told)
         self.set_header("Content-Type", "application/json")
         self.finish(json.dumps({"removed": removed}) + "\n")
 

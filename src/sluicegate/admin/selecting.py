@@ -10,16 +10,28 @@ from sluicegate.config.quantities import parse_duration
 from sluicegate.errors import NotAUrl
 from sluicegate.upkeep.selection import Selection
 
+
+def _text(value: Any) -> str:
+    """Text that can be written down: JSON may have halves of characters. Raises Unacceptable."""
+    text = leaf.text(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Unacceptable("is no Unicode text") from None
+    return text
+
+
 _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "url": ("url", leaf.text),
     "prefix": ("prefix", leaf.text),
     "host": ("host", values.host_pattern),
-    "tag": ("tag", leaf.text),
+    "tag": ("tag", _text),
     "older_than": ("older_than_s", parse_duration),
     "newer_than": ("newer_than_s", parse_duration),
 }
 """Name → the condition it sets, and how its value is read."""
 _MOST = 1_000_000
+_DIGITS = len(str(_MOST))
 
 
 class BadSelection(Exception):
@@ -30,7 +42,9 @@ def listing_of(arguments: Mapping[str, Sequence[bytes]]) -> tuple[Selection, int
     """What a query asks to be listed, and how many at most. Raises BadSelection."""
     given = {name: _single(name, found) for name, found in arguments.items()}
     limit = given.pop("limit", None)
-    if limit is not None and not (limit.isascii() and limit.isdigit() and 0 < int(limit) <= _MOST):
+    if limit is not None and not (
+        limit.isascii() and limit.isdigit() and len(limit) <= _DIGITS and 0 < int(limit) <= _MOST
+    ):
         raise BadSelection(f"limit is no whole number from 1 to {_MOST}.")
     return _selection(given, also=("limit",)), None if limit is None else int(limit)
 
@@ -75,7 +89,7 @@ def _check_url(name: str, value: str | None) -> None:
     try:
         Selection(url=value).key_prefix()
     except NotAUrl as error:
-        raise BadSelection(f"{name}: {error}. {error.advice}") from None
+        raise BadSelection(f"{name}: {error} {error.advice}") from None
 
 
 def _single(name: str, found: Sequence[bytes]) -> str:

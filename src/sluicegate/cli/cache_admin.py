@@ -75,8 +75,9 @@ def _token(settings: Settings) -> str:
     try:
         return path.read_text("ascii").strip()
     except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is damaged"
         raise AdminRefused(
-            f"The admin token cannot be read from {path}: {error}. It is made when the proxy starts first."
+            f"The admin token cannot be read from {path}: {why}. The proxy makes it at its first start."
         ) from None
 
 

@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -59,7 +60,7 @@ def command(ctx: click.Context, /, *, output: Path | None, warc: Path | None, **
     Without a condition, everything is exported. Exit code 1 when nothing is meant, or something could not be exported.
     """
     if (output is None) is (warc is None):
-        raise click.UsageError("Say where to: --output DIR, --output - for one body, or --warc FILE.", ctx)
+        raise click.UsageError("Say where to, once: --output DIR, --output - for one body, or --warc FILE.", ctx)
     settings = collect(parameters).settings
     wanted = selections(parameters, settings)
     if output == _STANDARD_OUTPUT:
@@ -95,7 +96,7 @@ async def _to_files(settings: Settings, wanted: Iterable[Selection], output: Pat
     done = failed = 0
     async with opened(settings) as store:
         with ExitStack() as stack:
-            put = _tree(output, stack) if output is not None else _warc(warc or _STANDARD_OUTPUT, stack)
+            put = _when_needed(lambda: _tree(output, stack) if output else _warc(warc or _STANDARD_OUTPUT, stack))
             with counting(store, "exporting") as counted:
                 async for listed in chosen(store, wanted, SystemClock().wall()):
                     try:
@@ -112,11 +113,22 @@ async def _to_files(settings: Settings, wanted: Iterable[Selection], output: Pat
     return bool(done) and not failed
 
 
+def _when_needed(make: Callable[[], _Put]) -> _Put:
+    """So that an export of nothing leaves nothing behind, and can be tried again."""
+    made = cache(make)
+
+    def put(listed: Listed, body: BinaryIO) -> None:
+        made()(listed, body)
+
+    return put
+
+
 def _tree(directory: Path, stack: ExitStack) -> _Put:
     try:
         tree = Tree(directory)
     except OSError as error:
-        raise click.FileError(str(directory), error.strerror or str(error)) from error
+        reason = error.strerror or "not empty"
+        raise click.FileError(str(directory), f"{reason}. Name a new or empty directory.") from error
     stack.callback(tree.close)
     return tree.put
 
@@ -125,6 +137,6 @@ def _warc(path: Path, stack: ExitStack) -> _Put:
     try:
         out = stack.enter_context(path.open("xb"))
     except OSError as error:
-        raise click.FileError(str(path), error.strerror) from error
+        raise click.FileError(str(path), f"{error.strerror}. Name a new file.") from error
     software = f"sluicegate/{version('sluicegate')}"
     return WarcWriter(out, software=software, now=SystemClock().wall(), compress=path.suffix == ".gz").put

@@ -15,6 +15,7 @@ from sluicegate.clock import SystemClock
 from sluicegate.config.compile import cache_rules
 from sluicegate.config.models import Settings
 from sluicegate.core.caching import vary
+from sluicegate.core.caching.digests import NAME
 from sluicegate.core.caching.facts import facts_of
 from sluicegate.core.caching.listing import Listed
 from sluicegate.core.caching.rules import RuleSet
@@ -57,7 +58,7 @@ async def _list(settings: Settings, parameters: Mapping[str, Any], limit: int | 
     if settings.cache.store == "memory":
         for selection in wanted:
             for document in listed_remotely(settings, selection):
-                click.echo(json.dumps(document) if as_json else _remote_line(document, now))
+                click.echo(json.dumps(_remote_document(document, now)) if as_json else _remote_line(document, now))
                 count += 1
                 if count == limit:
                     return
@@ -77,7 +78,7 @@ def document_of(listed: Listed, rules: RuleSet, now: float) -> dict[str, Any]:
     return {
         "url": listed.key,
         "status": entry.response.status,
-        "type": media_type(listed),
+        "type": None if (media := media_type(listed)) == "-" else media,
         "age_s": facts.age(now),
         "fresh_for_s": facts.ttl(now),
         "use": use_of(listed, rules.options, now).value,
@@ -87,7 +88,7 @@ def document_of(listed: Listed, rules: RuleSet, now: float) -> dict[str, Any]:
         "used_at": listed.used or None,
         "varies_by": [name.decode("latin-1") for name in vary.varied_names(entry.response)],
         "tags": sorted(tag.decode("latin-1") for tag in tags_of(entry.response)),
-        "digest": None if listed.digest is None else listed.digest.hex(),
+        "digest": None if listed.digest is None else f"{NAME}:{listed.digest.hex()}",
         "id": entry.id,
     }
 
@@ -110,13 +111,42 @@ def line_of(listed: Listed, rules: RuleSet, now: float) -> str:
     )
 
 
+def _remote_document(document: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """The same members as `document_of`; null is what the proxy does not tell."""
+    media, digest = _remote_media(document), document["digest"]
+    return {
+        "url": document["url"],
+        "status": document["status"],
+        "type": None if media == "-" else media,
+        "age_s": _remote_age(document, now),
+        "fresh_for_s": None,
+        "use": None,
+        "size": document["size"],
+        "body_bytes": document["body_length"],
+        "stored_at": document["stored_at"],
+        "used_at": document["used_at"],
+        "varies_by": document["varies_by"],
+        "tags": document["tags"],
+        "digest": None if digest is None else f"{NAME}:{digest}",
+        "id": None,
+    }
+
+
+def _remote_age(document: Mapping[str, Any], now: float) -> int:
+    return max(0, int(now - document["stored_at"]))
+
+
+def _remote_media(document: Mapping[str, Any]) -> str:
+    return str(document["content_type"] or "-").partition(";")[0].strip().lower() or "-"
+
+
 def _remote_line(document: Mapping[str, Any], now: float) -> str:
     return _line(
-        human_seconds(max(0, int(now - document["stored_at"]))),
+        human_seconds(_remote_age(document, now)),
         f"{'-':>18}",
         size=document["size"],
         status=document["status"],
-        media=(document["content_type"] or "-").partition(";")[0],
+        media=_remote_media(document),
         url=document["url"],
     )
 

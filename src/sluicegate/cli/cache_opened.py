@@ -30,7 +30,7 @@ def run_command[T](ctx: click.Context, main: Coroutine[Any, Any, T]) -> T:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[CacheStore]:
-    """The store; an empty one where nothing was ever stored, for which nothing is made. Warnings go to standard error.
+    """The store; an empty one where nothing was ever stored, for which nothing is made. Notes go to standard error.
 
     Raises StartError, and click.UsageError for a store that is in the memory of another process.
     """
@@ -39,7 +39,9 @@ async def opened(settings: Settings) -> AsyncIterator[CacheStore]:
             "cache.store is memory: only the running proxy has what is stored. "
             "`cache ls` and `cache purge` ask it through its admin server; the others need disk or redis."
         )
-    if settings.cache.store == "disk" and not (settings.state_dir / "cache" / DATABASE_NAME).exists():
+    directory = settings.state_dir / "cache"
+    if settings.cache.store == "disk" and not (directory / DATABASE_NAME).exists():
+        click.echo(f"Note: nothing was ever stored in {directory}.", err=True)
         yield MemoryCacheStore()
         return
     witness = Witness()

@@ -25,7 +25,14 @@ from sluicegate.upkeep.selection import Selection
 _INDENT = 16
 
 
-@click.command("show", short_help="Show all that is stored for a URL.")
+EXAMPLES = """\b
+Examples:
+  sluicegate cache show https://example.org/logo.png
+  sluicegate cache show --json https://example.org/logo.png | jq '.[].fields'
+"""
+
+
+@click.command("show", short_help="Show all that is stored for a URL.", epilog=EXAMPLES)
 @click.argument("url")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @config_options("--state-dir")

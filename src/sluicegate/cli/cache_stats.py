@@ -28,7 +28,14 @@ _USES = {
 _TYPES_SHOWN = 10
 
 
-@click.command("stats", short_help="Sum up what there is, by host, status and freshness.")
+EXAMPLES = """\b
+Examples:
+  sluicegate cache stats --top 20
+  sluicegate cache stats --host '*.example.org' --json
+"""
+
+
+@click.command("stats", short_help="Sum up what there is, by host, status and freshness.", epilog=EXAMPLES)
 @selection_options
 @click.option(
     "--top", type=click.IntRange(1, 1000), default=10, show_default=True, metavar="N", help="The N largest hosts."

@@ -26,7 +26,15 @@ _SAID = {
 }
 
 
-@click.command("verify", short_help="Read every body and compare it with its digest.")
+EXAMPLES = """\b
+Examples:
+  sluicegate cache verify
+  sluicegate cache verify --repair
+  sluicegate cache verify --host example.org --json
+"""
+
+
+@click.command("verify", short_help="Read every body and compare it with its digest.", epilog=EXAMPLES)
 @selection_options
 @click.option("--repair", is_flag=True, help="Remove what is damaged.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -67,7 +67,9 @@ def command(
         raise click.UsageError("Nothing to warm: name a list, a URL or a sitemap.", ctx)
     settings = collect({**parameters, "fallback_defaults": False}).settings
     if settings.cache.mode == "off" or settings.cache.store == "memory":
-        raise click.UsageError("Nothing would be kept: this needs cache.mode on and cache.store disk or redis.", ctx)
+        raise click.UsageError(
+            "Nothing would be kept: this needs cache.mode shared or private, and cache.store disk or redis.", ctx
+        )
     job = Job(sources, sitemaps, fields, refresh, restart, any_host, dry_run, at_most, concurrency)
     summary = run(warmed(settings, job))
     print_json(summary.document()) if as_json else report(summary, dry_run=dry_run)

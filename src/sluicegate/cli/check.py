@@ -38,7 +38,14 @@ class Ruling:
     """Which of `cache.rules` counts, from 0."""
 
 
-@click.command(short_help="Check a configuration and show the limits it means.")
+EXAMPLES = """\b
+Examples:
+  sluicegate check --config sluicegate.yaml
+  sluicegate check --config sluicegate.yaml --url https://api.example.com/v1/items
+"""
+
+
+@click.command(short_help="Check a configuration and show the limits it means.", epilog=EXAMPLES)
 @proxy_options
 @click.option("--url", metavar="URL", help="Tell which limit this URL falls under, and what happens to its https.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -143,6 +150,7 @@ def _summary(loaded: Loaded) -> list[str]:
         f"  workers    {worker_count(settings)}" + (" (auto)" if settings.workers == "auto" else ""),
         "  cache      "
         + ("off" if cache.mode == "off" else f"{cache.mode}, {cache.store}, {show_size(cache.max_size)}"),
+        *(["  offline    no request leaves; what is stored is all there is"] if cache.offline else []),
         "  https      " + (f"intercepted{tunnel}" if settings.https.mode == "intercept" else "tunnelled"),
         f"  limits     {settings.limits.backend}, {settings.limits.max_inflight} requests in flight at most",
         *([f"  users      {', '.join(sorted(settings.access.users))}"] if settings.access.users else []),

@@ -2,6 +2,7 @@
 
 import secrets
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -66,7 +67,7 @@ def command(
     """
     loaded = collect({**parameters, "fallback_defaults": False})
     request = request_for(url, fields, method=method)
-    explanation = run(_explained(loaded, request, fetch=fetch))
+    explanation = run(_explained(loaded, request, fetch=fetch, told=_on_userinfo(url)))
     if as_json:
         print_json(explanation.document())
     else:
@@ -75,7 +76,7 @@ def command(
         ctx.exit(1)
 
 
-async def _explained(loaded: Loaded, request: RequestHead, *, fetch: bool) -> Explanation:
+async def _explained(loaded: Loaded, request: RequestHead, *, fetch: bool, told: list[str]) -> Explanation:
     settings, clock, witness = loaded.settings, SystemClock(), Witness()
     origin = request.origin
     way = route(origin.host, origin.scheme, compiled.interception(settings), access_policy(settings, CachedVerifier()))
@@ -99,9 +100,15 @@ async def _explained(loaded: Loaded, request: RequestHead, *, fetch: bool) -> Ex
         cache=cache,
         limit=limit_view(limit, key, wait_s),
         queue=queue,
-        remarks=[*inspection.remarks, *unasked, *witness.warnings],
+        remarks=[*told, *inspection.remarks, *unasked, *witness.warnings],
         fetched=happened,
     )
+
+
+def _on_userinfo(url: str) -> list[str]:
+    if "@" not in urlsplit(url).netloc:
+        return []
+    return ["The user and the password in the URL are left out; with -H 'Authorization: …' the request has them."]
 
 
 def _unseen(way: Route) -> bool:

@@ -83,7 +83,7 @@ def _cache(explanation: Explanation) -> Iterator[_Line]:
     assert cache is not None
     yield _Line(cache.key, "Key")
     if cache.rule is not None:
-        yield _Line(f"number {cache.rule.number} of cache.rules: {cache.rule.covers}", "Rule")
+        yield _Line(f"cache.rules[{cache.rule.index}]: {cache.rule.covers}", "Rule")
         for effect in cache.rule.effects:
             yield _Line(effect)
     yield from _decision(cache.decision, "Now")

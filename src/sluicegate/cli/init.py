@@ -7,8 +7,14 @@ import click
 
 from sluicegate.errors import StartError
 
+EXAMPLES = """\b
+Examples:
+  sluicegate init
+  sluicegate init - | less
+"""
 
-@click.command(short_help="Write a commented configuration file.")
+
+@click.command(short_help="Write a commented configuration file.", epilog=EXAMPLES)
 @click.argument("file", default="sluicegate.yaml", metavar="[FILE]")
 @click.option("--force", is_flag=True, help="Overwrite a file that exists.")
 def command(*, file: str, force: bool) -> None:

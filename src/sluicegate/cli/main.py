@@ -8,6 +8,7 @@ from sluicegate.cli.lazy_group import LazyGroup
 from sluicegate.errors import ConfigError, SluicegateError
 
 USAGE_EXIT = 2
+INTERRUPTED_EXIT = 130
 
 COMMANDS = {
     "serve": "Start the proxy in the foreground.",
@@ -32,12 +33,14 @@ class Commands(LazyGroup):
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; an error of ours becomes its text on standard error and exit code 2."""
+        """Run the command; an error of ours becomes its text on standard error and exit code 2, Ctrl-C exit code 130."""
         try:
             return super().invoke(ctx)
         except SluicegateError as error:
             click.echo(_told(error), err=True)
             ctx.exit(USAGE_EXIT)
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED_EXIT)
 
 
 def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -67,7 +70,7 @@ def group() -> None:
 
 
 def main() -> None:
-    """Run the command line and exit: 0 good, 2 usage or configuration; `run` gives the code of its command."""
+    """Run the command line and exit: 0 good, 2 usage or configuration, 130 Ctrl-C; `run` gives the code of its command."""
     group(prog_name="sluicegate")
 
 

@@ -21,6 +21,7 @@ class Flag:
     key: str = ""
     metavar: str = "TEXT"
     number: bool = False
+    switch: bool = False
 
     @property
     def parameter(self) -> str:
@@ -48,10 +49,17 @@ FLAGS = (
         number=True,
     ),
     Flag("--cache", "Who shares the cache.", "cache.mode", "shared|private|off"),
-    Flag("--offline", "Whether no request leaves, and what is stored is all there is.", "cache.offline", "true|false"),
+    Flag(
+        "--offline",
+        "Whether no request leaves, and what is stored is all there is.",
+        "cache.offline",
+        "true|false",
+        switch=True,
+    ),
     Flag("--https", "What happens to https.", "https.mode", "intercept|tunnel"),
 )
 """The options that set one key each; those in `proxy_options` besides need a word more."""
+_SWITCHES = {"true": True, "false": False}
 
 
 def proxy_options[F: Callable[..., Any]](command: F) -> F:
@@ -121,7 +129,9 @@ def arguments(parameters: Mapping[str, Any]) -> list[str]:
     return [*words, "--fallback-defaults"] if parameters.get("fallback_defaults") else words
 
 
-def _value(flag: Flag, text: str) -> str | int:
+def _value(flag: Flag, text: str) -> str | int | bool:
+    if flag.switch and text in _SWITCHES:
+        return _SWITCHES[text]
     return int(text) if flag.number and re.fullmatch(r"-?[0-9]{1,18}", text) else text
 
 

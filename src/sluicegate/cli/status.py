@@ -25,7 +25,15 @@ class Unreachable(click.ClickException):
     """Nothing of ours answers there. Exit code 1."""
 
 
-@click.command(short_help="Show what a running proxy is doing.")
+EXAMPLES = """\b
+Examples:
+  sluicegate status
+  sluicegate status --watch --admin 127.0.0.1:9091
+  sluicegate status --json | jq .requests
+"""
+
+
+@click.command(short_help="Show what a running proxy is doing.", epilog=EXAMPLES)
 @click.option(
     "--admin",
     metavar="ADDRESS",
@@ -96,7 +104,10 @@ def report(status: Mapping[str, Any]) -> RenderableType:
         ("Waited", human_seconds(totals["wait_s"])),
         ("Upstream", f"{totals['upstream_requests']} requests, {totals['upstream_failures']} failed"),
         ("Connections", f"{upstream['open']} open, {upstream['idle']} idle"),
-        ("Cache", f"{cache['entries']} entries, {human_bytes(cache['bytes'])}"),
+        (
+            "Cache",
+            f"{cache['entries']} {'entry' if cache['entries'] == 1 else 'entries'}, {human_bytes(cache['bytes'])}",
+        ),
     ]
     grid = Table.grid(padding=(0, 2))
     for name, value in facts:

@@ -31,7 +31,8 @@ class AccessPolicy:
 
         Raises DestinationForbidden for a client outside `allow`, ProxyAuthRequired without valid credentials.
         """
-        self.admit_peer(peer)
+        if self.allow:
+            self.admit_peer(peer)
         return self.authenticate(fields) if self.users else ""
 
     def admit_peer(self, peer: str) -> None:

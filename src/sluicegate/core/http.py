@@ -100,15 +100,14 @@ class ResponseHead:
             return self
         kept, noted = self.fields, dict(index)
         if gone:
-            options = [value for name in CONNECTION_FIELDS & gone for value in index[name]]
-            gone = gone.union(*map(_members, options))
-            lengths = set(map(len, gone))
+            options = index.get(b"connection", _NONE) + index.get(b"proxy-connection", _NONE)
+            gone, lengths = _with_members(gone, *options)
             kept = [item for item in kept if len(item[0]) not in lengths or item[0].lower() not in gone]
             for name in gone:
                 noted.pop(name, None)
         for name, value in add:
             lower = name.lower()
-            noted[lower] = [*noted.get(lower, _NONE), value]
+            noted[lower] = [*noted[lower], value] if lower in noted else [value]
         head = ResponseHead(self.status, self.reason, [*kept, *add])
         head._index = noted
         return head
@@ -121,15 +120,19 @@ class ResponseHead:
         """The values of each field by its name in lower case, not to be changed: made once, for there are many questions."""
         if self._index is not None:
             return self._index
-        index: dict[bytes, list[bytes]] = {}
+        index = {name.lower(): [value] for name, value in self.fields}
+        if len(index) < len(self.fields):
+            index = _gathered(self.fields)
         self._index = index
-        for name, value in self.fields:
-            lower = name.lower()
-            if lower in index:
-                index[lower].append(value)
-            else:
-                index[lower] = [value]
         return index
+
+
+def _gathered(fields: FieldList) -> dict[bytes, list[bytes]]:
+    """The values of each field by its name in lower case, where some have several lines."""
+    index: dict[bytes, list[bytes]] = {}
+    for name, value in fields:
+        index.setdefault(name.lower(), []).append(value)
+    return index
 
 
 def get_all(fields: FieldList, name: bytes) -> list[bytes]:
@@ -169,6 +172,13 @@ def end_to_end(fields: FieldList, drop: frozenset[bytes] = frozenset()) -> Field
     listed = [option for name, value in fields if name.lower() in CONNECTION_FIELDS for option in _members(value)]
     named = {option for option in listed if option not in _HARMLESS_OPTIONS}
     return without(kept, named) if named else kept
+
+
+@lru_cache(maxsize=256)
+def _with_members(names: frozenset[bytes], *options: bytes) -> tuple[frozenset[bytes], frozenset[int]]:
+    """The names and all that Connection lists, and how long they are; origins say the same few things again and again."""
+    gone = names.union(*map(_members, options))
+    return gone, frozenset(map(len, gone))
 
 
 @lru_cache(maxsize=64)

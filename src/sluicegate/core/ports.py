@@ -187,6 +187,12 @@ class CacheStore(Protocol):
         None when it cannot be stored: too large, or the store is broken.
         """
 
+    def keep_now(self, key: str, entry: StoredEntry, body: bytes, since: int | None = None) -> bool:
+        """Store a response in this call: what `begin` and its writer do, for a body that is there whole.
+
+        False, and nothing has happened, where the body is not small or something has to be waited for: then `begin`.
+        """
+
     async def freshen(self, entry: StoredEntry) -> None:
         """Replace the stored head of the entry of that id (RFC 9111 §4.3.4); nothing when it is gone."""
 

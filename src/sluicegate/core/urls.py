@@ -18,6 +18,7 @@ def parse_url(text: str) -> tuple[Origin, str]:
     """
     url = text.strip()
     try:
+        url.encode()
         parts = urlsplit(url)
         host, port = (parts.hostname or "").rstrip("."), parts.port
         host = host if host.isascii() else host.encode("idna").decode("ascii")

@@ -61,6 +61,7 @@ class Background:
     async def aclose(self) -> None:
         """Give up what is under way. Idempotent."""
         self._closed = True
+        await asyncio.sleep(0)  # a task that is cancelled before its first step gives nothing back
         under_way = list(self._tasks)
         for task in under_way:
             task.cancel()

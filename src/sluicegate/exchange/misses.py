@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from sluicegate.core.caching import collapsing, policy
 from sluicegate.core.caching.decisions import CacheOptions, Forward, PassOn, Store
+from sluicegate.core.caching.integrity import claim
 from sluicegate.core.http import RequestHead
 from sluicegate.core.ports import OnInterim
 from sluicegate.exchange.bodies import BytesBody
@@ -164,18 +165,35 @@ class Begun:
         if isinstance(outcome, Store):
             if flight is not None and flight.followed:
                 return None
-            writer = misses.store.begin(self._key, outcome.entry, body.length, self.moment)
-            if writer is None:
+            if self._stored_now(outcome, body):
+                flight = None  # it has ended
+            elif (storing := self._storing(outcome, body)) is None:
                 told = None
-            else:
-                writer = checked(writer, outcome.head, self._call.request.url, misses.events)
-                storing = begin(keep_whole(body.content, writer, flight))
         if storing is None and flight is not None:
             flight.scatter()
         self._answer = tell(
             misses.events, self._call, self._plan, outcome.head, body, outcome=told, status=received.head.status
         )
         return storing
+
+    def _stored_now(self, outcome: Store, body: BytesBody) -> bool:
+        """Whether it is stored already, for which nothing had to be waited for."""
+        flight, content = self.flight, body.content
+        if (flight is not None and flight.outdated) or body.length not in (None, len(content)) or claim(outcome.head):
+            return False
+        stored = self._misses.store.keep_now(self._key, outcome.entry, content, self.moment)
+        if stored and flight is not None:
+            flight.stored()
+        return stored
+
+    def _storing(self, outcome: Store, body: BytesBody) -> "asyncio.Task[None] | None":
+        """What stores it; None if it cannot be."""
+        misses = self._misses
+        writer = misses.store.begin(self._key, outcome.entry, body.length, self.moment)
+        if writer is None:
+            return None
+        writer = checked(writer, outcome.head, self._call.request.url, misses.events)
+        return begin(keep_whole(body.content, writer, self.flight))
 
     def _end(self, storing: "asyncio.Task[None] | None") -> None:
         """Say what has become of it."""

@@ -58,7 +58,7 @@ class Purging:
         except CacheStoreError as error:
             raise CacheUnavailable(f"Nothing is known to be removed: {error}", advice=error.advice) from error
         call.cache = "none"
-        self._tell("purged", call, Level.INFO, f"{removed} stored responses were removed.", removed=removed)
+        self._tell("purged", call, Level.INFO, f"Stored responses were removed: {removed}.", removed=removed)
         fields = [(b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store")]
         return Answer(ResponseHead(200, b"OK", fields), BytesBody(json.dumps({"removed": removed}).encode() + b"\n"))
 

@@ -9,7 +9,7 @@ from sluicegate.errors import ClientGone, RequestError, ResponseCutShort, Respon
 from sluicegate.exchange.bodies import BytesBody
 from sluicegate.exchange.call import Answer
 from sluicegate.exchange.errand import Errand, Plan
-from sluicegate.exchange.fetching import Fetcher
+from sluicegate.exchange.fetching import Fetcher, OriginFailed
 from sluicegate.exchange.fill import FillReader
 from sluicegate.exchange.flights import Flight, Flights, Verdict
 from sluicegate.exchange.stored import BODYLESS, Stored
@@ -38,7 +38,12 @@ class Sharing:
             return await self._alone(errand, plan)
         flight = self._flights.get(name)
         if flight is not None:
-            return await self._followed(errand, plan, flight, once_more=once_more)
+            try:
+                return await self._followed(errand, plan, flight, once_more=once_more)
+            except OriginFailed:
+                if plan.spare:
+                    raise
+                return await self._alone(errand, plan)  # it takes nothing instead, but the error itself
         flight = self._flights.begin(name, errand.key)
         return await (self._alone(errand, plan) if flight is None else self.lead(errand, plan, flight))
 

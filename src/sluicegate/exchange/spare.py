@@ -136,8 +136,7 @@ class Spare:
                     return self._told(errand, plan, Occasion.SLOW, found)
             return task.result()
         except BaseException:
-            if not task.done():
-                await _give_up(task)
+            await _give_up(task)  # who leaves in the moment that the answer comes has not had it
             raise
         finally:
             if task.done():
@@ -185,6 +184,9 @@ class Spare:
         silent[origin] += 1
         try:
             return await task
+        except BaseException:
+            await _give_up(task)
+            raise
         finally:
             silent[origin] -= 1
             if not silent[origin]:

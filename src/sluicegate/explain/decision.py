@@ -79,8 +79,8 @@ class Later:
 class RuleView:
     """The entry of `cache.rules` that counts."""
 
-    number: int
-    """Counted from 1."""
+    index: int
+    """Which it is, from 0."""
     covers: str
     effects: list[str]
 
@@ -148,7 +148,7 @@ def _rule(request: RequestHead, rules: RuleSet) -> RuleView | None:
     if position is None:
         return None
     rule = rules.rules[position]
-    return RuleView(position + 1, rule_wording.matched(rule), rule_wording.effects(rule.overrides))
+    return RuleView(position, rule_wording.matched(rule), rule_wording.effects(rule.overrides))
 
 
 def _told(found: Lookup, ruled_key: str | None) -> Decision:

@@ -21,7 +21,7 @@ def wait_too_long(key: str, limit: Limit, wait_s: float) -> WaitTooLong:
     """The wait is over `max_wait`: `wait_s` is what is still to be waited."""
     return WaitTooLong(
         f"{key} is limited to {_terms(limit)} by the limit {limit.name!r}; a permit is {wait_s:.1f} s away, "
-        f"and max_wait is {limit.max_wait_s:g} s",
+        f"and a request may wait {limit.max_wait_s:g} s in all (max_wait)",
         limit=limit.name,
         retry_after_s=wait_s,
         advice="Try again after Retry-After, or raise rates or max_wait of this limit.",

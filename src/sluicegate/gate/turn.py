@@ -214,7 +214,8 @@ class Turn:
         """Give back what is held and let the next one in; idempotent."""
         if self.place is Place.GONE:
             return
-        self._count()
+        if not self._permitted:
+            self._count()
         self._desk.slots.leave(self)
         self.host.present -= 1
         if not self.host.present and len(self._desk.hosts) > IDLE_HOSTS:

@@ -154,11 +154,9 @@ class Conversation:
         self._sink.post(framing.end(body.trailers), last=True)
 
     def _write_whole(self, framing: wire.Framing, head: ResponseHead, body: BytesBody) -> None:
-        data = framing.head(head)
-        if not framing.bodyless:
-            self._sent = len(body.content)
-            data += framing.piece(body.content) + framing.end(body.trailers)
-        self._sink.post(data, last=True)
+        content = body.content
+        self._sent = 0 if framing.bodyless else len(content)
+        self._sink.post(framing.whole(head, content, body.trailers), last=True)
 
     def _framing(self, answer: Answer) -> wire.Framing:
         framing = wire.Framing(

@@ -57,9 +57,7 @@ class Hub:
 
     def call(self, client: connection.Client, head: RequestHead, started: float | None = None) -> Call:
         """A call for a client's request, as yet without body and user; it has `started` now, unless told otherwise."""
-        return Call(
-            self._next_id(), address_of(client), head, started=self.clock.now() if started is None else started
-        )
+        return Call(self._next_id(), address_of(client), head, started=self.clock.now() if started is None else started)
 
     def refuse(self, flow: http.HTTPFlow, call: Call, error: Exception) -> None:
         """Answer a flow that mitmproxy carries with `error`, whatever it is: a fault of ours must not let it pass."""

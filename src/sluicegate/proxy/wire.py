@@ -11,7 +11,7 @@ _NO_CONTENT = 204
 
 def interim(head: ResponseHead) -> bytes:
     """A 1xx response."""
-    return _head(head.status, head.reason, head.fields)
+    return head_lines(head.status, head.reason, head.fields) + b"\r\n"
 
 
 class Framing:
@@ -40,7 +40,15 @@ class Framing:
             fields = [*fields, (b"Connection", b"close")]
         elif self._http_10:
             fields = [*fields, (b"Connection", b"keep-alive")]
-        return _head(head.status, head.reason, fields)
+        return head_lines(head.status, head.reason, fields) + b"\r\n"
+
+    def whole(self, head: ResponseHead, content: bytes, trailers: FieldList) -> bytes:
+        """All of a response whose body is there."""
+        if self.bodyless:
+            return self.head(head)
+        if self.chunked:
+            return self.head(head) + self.piece(content) + self.end(trailers)
+        return self.head(head) + content
 
     def piece(self, data: bytes) -> bytes:
         """A piece of the body; no bytes are no piece."""
@@ -51,7 +59,3 @@ class Framing:
         if not self.chunked:
             return b""
         return b"0\r\n" + b"".join([b"%b: %b\r\n" % item for item in trailers]) + b"\r\n"
-
-
-def _head(status: int, reason: bytes, fields: FieldList) -> bytes:
-    return head_lines(status, reason, fields) + b"\r\n"

@@ -11,7 +11,7 @@ def section_size(fields: FieldList) -> int:
     return sum(len(name) + len(value) + 4 for name, value in fields)
 
 
-def framing_fault(status: int, version: str, codings: list[bytes]) -> str:
+def framing_fault(status: int, version: str, codings: list[bytes] | None) -> str:
     """Why a final head that parses cannot be used all the same; empty if it can. `codings`: its Transfer-Encoding."""
     if status == _SWITCHING_PROTOCOLS:
         return "it switches protocols without having been asked (101)"

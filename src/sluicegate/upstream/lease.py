@@ -159,8 +159,8 @@ class Lease:
         return None if sending else self._settings.first_byte_timeout_s
 
     def _response_ended(self, reusable: bool) -> None:
-        accepted = self._incoming is not None and self._incoming.accepted
-        if reusable and accepted and self._upload is not None and self._upload.running:
+        upload, incoming = self._upload, self._incoming
+        if reusable and upload is not None and upload.running and incoming is not None and incoming.accepted:
             return
         self._finish(reusable=reusable)
 

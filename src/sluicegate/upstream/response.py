@@ -335,8 +335,8 @@ class Incoming:
             self.fail(_too_large())
 
     def _begin_body(self, head: ResponseHead, parser: httptools.HttpResponseParser) -> None:
-        version = parser.get_http_version()
-        codings = head.get_all(b"transfer-encoding")
+        version, index = parser.get_http_version(), head.index()
+        codings = index.get(b"transfer-encoding")
         if fault := framing_fault(head.status, version, codings):
             self.fail(ResponseMalformed(f"The origin's answer cannot be used: {fault}."))
             return
@@ -351,7 +351,7 @@ class Incoming:
             self._keep_alive = persistent(head, version)
             self.length = 0
             self._phase = _Phase.COMPLETE
-        elif lengths := head.get_all(b"content-length"):
+        elif lengths := index.get(b"content-length"):
             self.length = self._left = int(lengths[0])  # llhttp refuses a second
             self._phase = _Phase.COUNTED
         elif codings:

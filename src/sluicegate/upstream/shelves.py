@@ -14,7 +14,8 @@ class Shelves:
 
     def __init__(self) -> None:
         self._by_age: OrderedDict[Wire, None] = OrderedDict()
-        self._by_origin: dict[Origin, Shelf] = {}
+        self._by_origin: dict[str, Shelf] = {}
+        """By the origin's text, whose hash is known already."""
 
     def __iter__(self) -> Iterator[Shelf]:
         return iter(self._by_origin.values())
@@ -31,9 +32,9 @@ class Shelves:
 
     def add(self, wire: Wire) -> None:
         """A connection was opened; it is in use."""
-        shelf = self._by_origin.get(wire.origin)
+        shelf = self._by_origin.get(wire.origin.text)
         if shelf is None:
-            self._by_origin[wire.origin] = shelf = Shelf(wire.origin)
+            self._by_origin[wire.origin.text] = shelf = Shelf(wire.origin)
         shelf.open += 1
         wire.shelf = shelf
 
@@ -43,7 +44,7 @@ class Shelves:
         self.discard(wire)
         shelf.open -= 1
         if not shelf.open:
-            del self._by_origin[wire.origin]
+            del self._by_origin[wire.origin.text]
 
     def put(self, wire: Wire) -> None:
         """The connection waits from now on."""
@@ -52,7 +53,7 @@ class Shelves:
 
     def take(self, origin: Origin) -> Wire | None:
         """The idle connection of this origin that was used last, if there is one; it is in use from now on."""
-        shelf = self._by_origin.get(origin)
+        shelf = self._by_origin.get(origin.text)
         if shelf is None or not shelf.idle:
             return None
         wire = shelf.idle.pop()

@@ -154,6 +154,11 @@ def test_what_is_known_of_hosts_is_bounded(monkeypatch):
         (Rule(TTL, hosts=("a",)), Rule(TTL), False),
         (Rule(TTL, hosts=("a",), paths=("/x",)), Rule(TTL, hosts=("a",)), False),
         (Rule(TTL, hosts=("a",), paths=("/x", "/y")), Rule(TTL, hosts=("a",), paths=("/y",)), True),
+        (Rule(TTL, hosts=("*.a",)), Rule(TTL, hosts=("x.a", "*.y.a")), True),
+        (Rule(TTL, hosts=("*.a",)), Rule(TTL, hosts=("x.a", "a")), False),
+        (Rule(TTL, paths=("/x/*",)), Rule(TTL, paths=("/x/y", "/x/*/z")), True),
+        (Rule(TTL, paths=("/x/*",)), Rule(TTL, paths=("/x/y", "/*")), False),
+        (Rule(TTL, paths=("/x/y",)), Rule(TTL, paths=("/x/*",)), False),
     ],
 )
 def test_a_rule_that_leaves_nothing_for_another_is_known(first, second, covers):

@@ -30,3 +30,13 @@ def test_what_is_forgotten_is_taken_for_invalidated():
 
     assert marks.of("/") > before
     assert len(marks._newer) + len(marks._older) < 40_000
+
+
+def test_all_can_be_invalidated_at_once():
+    marks = Marks()
+    marks.change("/seen")
+    before = {key: marks.of(key) for key in ("/seen", "/unseen")}
+
+    marks.change_all()
+
+    assert all(marks.of(key) != mark for key, mark in before.items())

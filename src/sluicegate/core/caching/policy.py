@@ -166,7 +166,9 @@ def judge(
             received = StoredEntry("", request, response, request_time, response_time)
             return _validated(learned.updating, received, options, removed)
     if request.method == "GET" and (reason is None or _speaks_for_the_resource(response.status)):
-        removed = _replaced(plan.candidates, response)
+        removed = _replaced(plan.candidates, response) if plan.candidates else []
+    if reason is not None and request.method != "HEAD":
+        return PassOn(head, reason, removed)
     if reason is not None:
         times = (request_time, response_time)
         updates, outdated = heads.learned(request, plan.candidates, response, options, times)

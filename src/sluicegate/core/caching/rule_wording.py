@@ -37,7 +37,9 @@ def _of_query(query: QueryRule) -> list[str]:
     if query.everything:
         told.append("ignore_query: the query is no part of the key (not RFC 9111 §4)")
     elif query.ignored:
-        told.append(f"ignore_query: {', '.join(query.ignored)} are no part of the key (not RFC 9111 §4)")
+        told.append(
+            f"ignore_query: parameters named {', '.join(query.ignored)} are no part of the key (not RFC 9111 §4)"
+        )
     if query.sort:
         told.append("sort_query: the order of the query's parameters is no part of the key (not RFC 9111 §4)")
     return told

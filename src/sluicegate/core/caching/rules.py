@@ -39,8 +39,10 @@ class Rule:
 
     def covers_all_of(self, other: "Rule") -> bool:
         """Whether it certainly matches all that `other` matches, by the patterns as they are written."""
-        by_host = not self.hosts or (bool(other.hosts) and set(other.hosts) <= set(self.hosts))
-        return by_host and (not self.paths or (bool(other.paths) and set(other.paths) <= set(self.paths)))
+        by_host = not self.hosts or (bool(other.hosts) and all(map(self.covers_host, other.hosts)))
+        # A pattern that matches another one as text, asterisks included, matches all that the other does.
+        covers_path = _pattern(self).match
+        return by_host and (not self.paths or (bool(other.paths) and all(map(covers_path, other.paths))))
 
 
 class RuleSet:

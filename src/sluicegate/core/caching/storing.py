@@ -15,6 +15,8 @@ from sluicegate.core.http import RequestHead, ResponseHead, get
 _UNDERSTOOD = freshness.HEURISTICALLY_CACHEABLE | {302, 303, 307, 400, 401, 403, 406, 409, 500, 502, 503, 504}
 """Final statuses whose caching requirements we keep, as `must-understand` asks (§5.2.2.3)."""
 
+_SAYING_LENGTHS = frozenset(map(len, (b"cache-control", b"authorization")))
+"""Nearly all requests are told by the length of their fields' names that they have no say in storing."""
 _FIRST_FINAL = 200
 _PARTIAL_CONTENT = 206
 _ABOUT_THE_REQUEST = frozenset({304, 412, 416, 428, 429, 431, 511})
@@ -27,7 +29,7 @@ Likewise what RFC 6585 says must not be stored: it is about one request, one cli
 def obeyed_control(response: ResponseHead, options: CacheOptions) -> Control:
     """What governs the response; `must-understand` annuls `no-store` for a status that we understand (§5.2.2.3)."""
     control = control_of(response, options.targeted)
-    if "must-understand" not in control.directives or response.status not in _UNDERSTOOD:
+    if "must-understand" not in control.directives.values or response.status not in _UNDERSTOOD:
         return control
     values = {name: values for name, values in control.directives.values.items() if name != "no-store"}
     return replace(control, directives=Directives(values))
@@ -59,15 +61,16 @@ def refusal(
 def not_to_be_kept(request: RequestHead, control: Control, options: CacheOptions) -> Reason | None:
     """What forbids to keep anything of a response, be it only the fields of a 304; None when nothing does (§3, §3.5)."""
     directives = control.directives
-    if "no-store" in directives:
+    if "no-store" in directives.values:
         return Reason.NO_STORE
-    if "no-store" in cache_control(request.fields):
+    says_something = any(len(name) in _SAYING_LENGTHS for name, _ in request.fields)
+    if says_something and "no-store" in cache_control(request.fields):
         return Reason.REQUEST_NO_STORE
     if options.shared and directives.unqualified("private"):
         return Reason.PRIVATE
-    if options.shared and get(request.fields, b"authorization") is not None and not _allows_authorized(directives):
-        return Reason.AUTHORIZATION
-    return None
+    if not (options.shared and says_something) or get(request.fields, b"authorization") is None:
+        return None
+    return None if _allows_authorized(directives) else Reason.AUTHORIZATION
 
 
 def kept_request(
@@ -92,7 +95,7 @@ def _understood(request: RequestHead, response: ResponseHead, directives: Direct
         return False
     if response.status == _PARTIAL_CONTENT and not partial.may_be_stored(request, response):
         return False
-    return "must-understand" not in directives or response.status in _UNDERSTOOD
+    return "must-understand" not in directives.values or response.status in _UNDERSTOOD
 
 
 def _allows_authorized(directives: Directives) -> bool:

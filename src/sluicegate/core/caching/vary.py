@@ -24,6 +24,8 @@ def varied_names(response: ResponseHead) -> list[bytes]:
 
 
 def _names(lines: Sequence[bytes]) -> list[bytes]:
+    if not lines:
+        return []
     members = [member for line in lines for member in line.split(b",", MAX_NAMES)]
     if len(members) > MAX_NAMES:
         return [b"*"]
@@ -32,7 +34,7 @@ def _names(lines: Sequence[bytes]) -> list[bytes]:
 
 def varies_always(response: ResponseHead) -> bool:
     """No later request matches a response with `Vary: *`."""
-    return b"*" in varied_names(response)
+    return b"*" in _names(response.get_all(b"vary"))
 
 
 def selecting_fields(request: RequestHead, response: ResponseHead) -> FieldList:

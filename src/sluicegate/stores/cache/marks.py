@@ -21,6 +21,11 @@ class Marks:
         key = hash(name)
         return self._newer.get(key) or self._older.get(key) or self._forgotten
 
+    def change_all(self) -> None:
+        """All keys may have been invalidated."""
+        self._count += 1
+        self._older, self._newer, self._forgotten = {}, {}, self._count
+
     def change(self, name: str) -> None:
         """Take note of an invalidation."""
         self._count += 1

@@ -91,6 +91,12 @@ class MemoryCacheStore:
             return None
         return _MemoryWriter(self, key, entry, since)
 
+    def keep_now(self, key: str, entry: StoredEntry, body: bytes, since: int | None = None) -> bool:
+        if self._closed or not self._fits(len(body)):
+            return False
+        writer = _MemoryWriter(self, key, entry, since)
+        return writer.take(body) and writer.publish() is not None
+
     async def freshen(self, entry: StoredEntry) -> None:
         held = self._held.get(entry.id)
         if held is None:
@@ -199,6 +205,10 @@ class _MemoryWriter:
         self._committed = False
 
     async def write(self, piece: bytes) -> bool:
+        return self.take(piece)
+
+    def take(self, piece: bytes) -> bool:
+        """Keep a piece; False when the storing is over."""
         body = self._body
         if body is None or self._committed:
             return False
@@ -217,6 +227,10 @@ class _MemoryWriter:
         return self._body.read(start)
 
     async def commit(self) -> StoredEntry | None:
+        return self.publish()
+
+    def publish(self) -> StoredEntry | None:
+        """Make the entry visible; None when it cannot be."""
         if self._body is None or self._committed:
             return None
         head = head_size(self._key, self._entry)

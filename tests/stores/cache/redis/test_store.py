@@ -360,3 +360,23 @@ async def test_a_removal_that_overtakes_an_answer_is_not_undone_by_it(make_store
             await until(lambda want=kept: far.recall(KEY) in (None, [want]))
             assert await far.entries(KEY) == [kept]
         await far.aclose()
+
+
+async def test_what_was_asked_for_before_changes_may_have_been_missed_is_not_kept(make_store, server):
+    store = await make_store(server.url)
+    writer = store.begin(KEY, entry(), 0, store.moment(KEY))
+
+    store.lost()
+
+    assert await writer.commit() is None
+    assert await store.entries(KEY) == []
+
+
+async def test_what_was_asked_for_while_redis_was_away_is_not_kept(server, notices):
+    store = RedisCacheStore(server.url, events=notices, clock=SystemClock(), max_size=100 * MIB)
+    moment = store.moment(KEY)
+    await store.entries(KEY)
+
+    assert await store.begin(KEY, entry(), 0, moment).commit() is None
+    assert await store.begin(KEY, entry(), 0, store.moment(KEY)).commit() is not None
+    await store.aclose()

@@ -22,8 +22,8 @@ def make_writer(link, changed):
         raise AssertionError(entry_ids)
 
     budget, vault = Budget(link, max_size=100 * MIB, remove=remove), Vault(link, "me")
-    return lambda given=None: RedisWriter(
-        vault, budget, given or entry(), KEY, max_body=8 * MIB, on_change=changed.append
+    return lambda given=None, **options: RedisWriter(
+        vault, budget, given or entry(), KEY, max_body=8 * MIB, on_change=changed.append, **options
     )
 
 
@@ -43,6 +43,19 @@ async def test_who_has_it_in_memory_is_told_of_the_change(make_writer, changed):
     await writer.commit()
 
     assert changed == [tag_of(KEY)]
+
+
+async def test_what_is_invalidated_while_redis_stores_it_is_gone_before_memory_is_told_last(
+    make_writer, changed, server
+):
+    answers = iter([True, False])
+    writer = make_writer(good=lambda: next(answers))
+    await writer.write(b"x")
+
+    assert await writer.commit() is None
+
+    assert changed == [tag_of(KEY)] * 2
+    assert server.cli("keys", f"*{{{tag_of(KEY)}}}*") == ""
 
 
 async def test_what_is_given_up_leaves_only_what_expires_soon(make_writer, server):

@@ -162,14 +162,20 @@ class DiskWriter:
 
     async def _commit_small(self) -> StoredEntry | None:
         disk = await self._means.ready()
-        entry_id = disk.ids.take() if disk is not None else 0
-        if disk is None or not entry_id:
+        if disk is None:
             return None
+        entry = self.commit_now(disk, self._gathered.whole())
+        if disk.writer.waiting > MAX_WAITING:
+            await disk.writer.room()
+        return entry
+
+    def commit_now(self, disk: Disk, body: bytes) -> StoredEntry | None:
+        """Make an entry with this body, a small one, visible at once, while it is on its way to the disk; None if not."""
+        self._size = len(body)
+        entry_id, since = disk.ids.take(), self._since
         crc = crc32(self._key.encode("utf-8", "surrogatepass"))
-        since = self._since
-        if disk.board.outdated(crc, since):
+        if not entry_id or disk.board.outdated(crc, since):
             return None
-        body = self._gathered.whole()
         entry = self._stored_as(entry_id)
         put = self._put(disk, entry_id, body)
         held = disk.front.add(self._key, entry, body, put.revision, len(self._head))
@@ -185,8 +191,6 @@ class DiskWriter:
                     disk.post_removal(entry_id, _nothing)
 
         disk.writer.post(put, done)
-        if disk.writer.waiting > MAX_WAITING:
-            await disk.writer.room()
         return entry
 
     async def _commit_file(self, file: _File) -> StoredEntry | None:

@@ -19,7 +19,7 @@ from sluicegate.core.caching.decisions import Span
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.listing import Listed
 from sluicegate.core.events import Level, Notice, Stage
-from sluicegate.core.ports import BodyReader, EntryWriter, EventSink
+from sluicegate.core.ports import BodyReader, EventSink
 from sluicegate.errors import CacheStoreError
 from sluicegate.stores.cache.codec import dump_head
 from sluicegate.stores.cache.disk.board import CHANGING
@@ -29,7 +29,8 @@ from sluicegate.stores.cache.disk.faults import Fault, Replaced, TooNew, is_corr
 from sluicegate.stores.cache.disk.lookups import load, where_body_is
 from sluicegate.stores.cache.disk.opened import Disk, Wanted, open_disk
 from sluicegate.stores.cache.disk.pages import page_after, page_under
-from sluicegate.stores.cache.disk.saving import DiskWriter, Means
+from sluicegate.stores.cache.disk.saving import INLINE, DiskWriter, Means
+from sluicegate.stores.cache.disk.writer import MAX_WAITING
 from sluicegate.stores.cache.front import DEFAULT_MAX_BODY, DEFAULT_MAX_BYTES
 from sluicegate.stores.cache.pieces import Pieces, PiecesBody
 from sluicegate.stores.permits.file import boot_id
@@ -129,7 +130,7 @@ class DiskCacheStore:
         if self._disk is not None:
             self._disk.board.change_mark(crc32(key.encode("utf-8", "surrogatepass")))
 
-    def begin(self, key: str, entry: StoredEntry, length: int | None, since: int | None = None) -> EntryWriter | None:
+    def begin(self, key: str, entry: StoredEntry, length: int | None, since: int | None = None) -> DiskWriter | None:
         limit = self._limit
         if self._closed or (length or 0) > limit or (self._failing and self._clock.now() < self._retry_at):
             return None
@@ -138,6 +139,13 @@ class DiskCacheStore:
         except CacheStoreError:
             return None
         return DiskWriter(self._means, key, entry, head, length=length, limit=limit, since=since)
+
+    def keep_now(self, key: str, entry: StoredEntry, body: bytes, since: int | None = None) -> bool:
+        disk = self._disk
+        if disk is None or self._closed or self._failing or len(body) > INLINE or disk.writer.waiting > MAX_WAITING:
+            return False
+        writer = self.begin(key, entry, len(body), since)
+        return writer is not None and writer.commit_now(disk, body) is not None
 
     async def freshen(self, entry: StoredEntry) -> None:
         disk = await self._ready()

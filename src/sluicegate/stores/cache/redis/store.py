@@ -32,6 +32,8 @@ DEFAULT_MAX_BODY = 8 * 1024 * 1024
 DEFAULT_FRONT_SIZE = 64 * 1024 * 1024
 DEFAULT_FRONT_BODY = 256 * 1024
 _RENEW_EVERY_S = 24 * 3600.0
+_DEAF = -1
+"""The moment of what is asked for while invalidations by others cannot be heard: it is not kept."""
 
 
 class RedisCacheStore:
@@ -110,7 +112,7 @@ class RedisCacheStore:
         return RedisBody(self._vault, entry_id, wanted, first)
 
     def moment(self, key: str) -> int:
-        return self._marks.of(tag_of(key))
+        return self._marks.of(tag_of(key)) if self._link.here else _DEAF
 
     def invalidate(self, key: str) -> None:
         tag = tag_of(key)
@@ -134,6 +136,9 @@ class RedisCacheStore:
         return RedisWriter(
             self._vault, self._budget, entry, key, max_body=limit, on_change=self._front.changed, good=good
         )
+
+    def keep_now(self, key: str, entry: StoredEntry, body: bytes, since: int | None = None) -> bool:  # noqa: ARG002 - nothing is stored here without waiting
+        return False
 
     async def freshen(self, entry: StoredEntry) -> None:
         entry_id = EntryId.parse(entry.id)
@@ -205,6 +210,7 @@ class RedisCacheStore:
 
     def lost(self) -> None:
         """Changes may have been missed."""
+        self._marks.change_all()
         self._front.all_changed()
 
     async def beat(self) -> None:

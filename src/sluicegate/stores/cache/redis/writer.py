@@ -94,6 +94,7 @@ class RedisWriter:
         if not self._good():  # invalidated while Redis was asked
             self._committed = False
             await self._drop()
+            self._on_change(entry_id.tag)  # whoever has looked meanwhile has found it
             return None
         return replace(self._entry, id=str(entry_id), body_length=entry_id.length)
 
