@@ -141,6 +141,7 @@ class Spare:
         finally:
             if task.done():
                 _learn(errand.call, call)
+            del task  # its error knows this frame: to forget it breaks the circle
 
     async def _until(self, due: float, task: asyncio.Task[Answer]) -> None:
         """Return once the task is done, or it is time to look."""

@@ -3,8 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
-from sluicegate.cli import warming_progress
-from sluicegate.cli.warming_progress import progress_of, report
+from sluicegate.cli.cache import warming_progress
+from sluicegate.cli.cache.warming_progress import progress_of, report
 from sluicegate.warming.lists import Wanted
 from sluicegate.warming.results import Outcome, Result, Summary
 

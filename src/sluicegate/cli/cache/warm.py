@@ -4,11 +4,11 @@ from typing import Any
 
 import click
 
+from sluicegate.cli.cache.warming_progress import report
+from sluicegate.cli.cache.warming_run import Job, warmed
 from sluicegate.cli.options import collect, proxy_options
 from sluicegate.cli.output import print_json
 from sluicegate.cli.request_options import field_option
-from sluicegate.cli.warming_progress import report
-from sluicegate.cli.warming_run import Job, warmed
 from sluicegate.core.http import FieldList
 from sluicegate.loop import run
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from sluicegate.cli.warming_run import Job
+from sluicegate.cli.cache.warming_run import Job
 from support.origin import ThreadedOrigin, response
 from support.proxy import COMMAND, clean_environ
 

@@ -1,6 +1,6 @@
 import pytest
 
-from sluicegate.cli import cache_purge
+from sluicegate.cli.cache import purge as cache_purge
 from support.stored import Kept, fill
 
 A, B, C = "http://a.example/1", "http://a.example/2", "http://c.example/3"

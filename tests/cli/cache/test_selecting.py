@@ -1,4 +1,4 @@
-from sluicegate.cli.cache_selecting import keys_of, selections
+from sluicegate.cli.cache.selecting import keys_of, selections
 from sluicegate.config.models import Settings
 from sluicegate.upkeep.selection import Selection
 

@@ -7,7 +7,7 @@ import pytest
 
 from sluicegate.admin.cache_api import Upkeep
 from sluicegate.admin.server import AdminServer
-from sluicegate.cli.cache_admin import AdminRefused, listed_remotely, purged_remotely
+from sluicegate.cli.cache.admin import AdminRefused, listed_remotely, purged_remotely
 from sluicegate.config.models import Settings
 from sluicegate.core.admin_token import AdminToken
 from sluicegate.observe.sink import FanOut

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from sluicegate.cli.cache_admin import listed_remotely
-from sluicegate.cli.cache_opened import chosen, opened, run_command
-from sluicegate.cli.cache_selecting import selection_options, selections
+from sluicegate.cli.cache.admin import listed_remotely
+from sluicegate.cli.cache.opened import chosen, opened, run_command
+from sluicegate.cli.cache.selecting import selection_options, selections
 from sluicegate.cli.client_options import config_options
 from sluicegate.cli.options import collect
 from sluicegate.clock import SystemClock

@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from sluicegate.cli.cache_progress import counting
+from sluicegate.cli.cache.progress import counting
 from sluicegate.stores.cache.memory import MemoryCacheStore
 from support.stored import Kept, put
 

@@ -1,7 +1,7 @@
 import click
 import pytest
 
-from sluicegate.cli.cache_opened import INTERRUPTED_EXIT, chosen, opened, run_command
+from sluicegate.cli.cache.opened import INTERRUPTED_EXIT, chosen, opened, run_command
 from sluicegate.config.models import Settings
 from sluicegate.stores.cache.disk.database import DATABASE_NAME
 from sluicegate.upkeep.selection import Selection

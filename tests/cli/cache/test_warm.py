@@ -4,7 +4,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from sluicegate.cli.cache_warm import command
+from sluicegate.cli.cache.warm import command
 from support.origin import ThreadedOrigin, answer, response
 
 

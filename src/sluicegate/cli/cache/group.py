@@ -13,13 +13,13 @@ COMMANDS = {
     "export": "Write stored responses to files, a WARC or standard output.",
     "warm": "Fetch URLs into the cache, through the limiter.",
 }
-"""Each command's one-line help; its module is `sluicegate.cli.cache_<name>` and its click object there is `command`."""
+"""Each command's one-line help; its module is `sluicegate.cli.cache.<name>` and its click object there is `command`."""
 
 
 class CacheCommands(LazyGroup):
     """The commands of `sluicegate cache`."""
 
-    module_prefix = "sluicegate.cli.cache_"
+    module_prefix = "sluicegate.cli.cache."
     commands_help = COMMANDS
 
 

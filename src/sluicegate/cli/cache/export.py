@@ -11,9 +11,9 @@ from typing import Any, BinaryIO
 
 import click
 
-from sluicegate.cli.cache_opened import chosen, opened, run_command
-from sluicegate.cli.cache_progress import counting
-from sluicegate.cli.cache_selecting import selection_options, selections
+from sluicegate.cli.cache.opened import chosen, opened, run_command
+from sluicegate.cli.cache.progress import counting
+from sluicegate.cli.cache.selecting import selection_options, selections
 from sluicegate.cli.client_options import config_options
 from sluicegate.cli.options import collect
 from sluicegate.clock import SystemClock

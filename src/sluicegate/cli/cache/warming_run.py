@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from sluicegate.cli.warming_progress import progress_of
+from sluicegate.cli.cache.warming_progress import progress_of
 from sluicegate.clock import Clock, SystemClock
 from sluicegate.config import compile as compiled
 from sluicegate.config.models import Settings

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from sluicegate.cli.cache_opened import chosen, opened, run_command
-from sluicegate.cli.cache_selecting import keys_of
+from sluicegate.cli.cache.opened import chosen, opened, run_command
+from sluicegate.cli.cache.selecting import keys_of
 from sluicegate.cli.client_options import config_options
 from sluicegate.cli.options import collect
 from sluicegate.cli.output import print_json

@@ -3,7 +3,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from sluicegate.cli.cache import COMMANDS
+from sluicegate.cli.cache.group import COMMANDS
 from sluicegate.cli.main import group
 
 
