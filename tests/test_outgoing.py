@@ -47,6 +47,24 @@ async def test_another_configuration_takes_effect(tmp_path):
     assert len(origin.log) == 2
 
 
+async def test_nothing_that_waits_in_the_background_leaves_once_it_is_offline(tmp_path):
+    stale = [("Cache-Control", "max-age=10, stale-while-revalidate=600"), ("Age", "30")]
+    async with ScriptedOrigin(answer(response(body=b"hello", fields=stale))) as origin:
+        outgoing = Outgoing(
+            settings(tmp_path, **ONE_AN_HOUR), clock=SystemClock(), events=Witness(), patience_s=10_000.0
+        )
+        try:
+            calls = [(await asked(outgoing, f"{origin.url}/a"))[1] for _ in range(2)]
+            waiting = outgoing.flights.background.count
+            await outgoing.configure(settings(tmp_path, SLUICEGATE_CACHE__OFFLINE="true"))
+            left = outgoing.flights.background.count
+        finally:
+            await outgoing.close()
+
+    assert [call.cache for call in calls] == ["miss", "stale"]
+    assert (waiting, left, len(origin.log)) == (1, 0, 1)
+
+
 async def test_whoever_has_patience_waits_longer_than_clients_may(tmp_path):
     outgoing = Outgoing(settings(tmp_path), clock=SystemClock(), events=Witness(), patience_s=1000.0)
     try:

@@ -76,6 +76,7 @@ class Outgoing:
 
     async def configure(self, settings: Settings) -> None:
         """Let another configuration take effect. What was spent at a limit stays spent, and requests under way go on."""
+        await self.flights.background.allow(anything=not settings.cache.offline)
         self.table = self._limits(settings)
         self.gate.configure(self.table, settings.limits.max_inflight)
         self.access = access_policy(settings, self._verify)

@@ -4,8 +4,8 @@ import pytest
 
 from sluicegate.cli.explanation import show
 from sluicegate.core.access import AccessPolicy
-from sluicegate.core.caching.overrides import Overrides
-from sluicegate.core.caching.rules import Rule, RuleSet
+from sluicegate.core.caching.rules.overrides import Overrides
+from sluicegate.core.caching.rules.rule_set import Rule, RuleSet
 from sluicegate.core.interception import Interception
 from sluicegate.core.limits.model import Limit, Rate
 from sluicegate.explain.decision import view

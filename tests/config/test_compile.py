@@ -11,7 +11,7 @@ from sluicegate.config.compile import (
 )
 from sluicegate.config.models import Settings
 from sluicegate.core.caching.decisions import StaleOptions
-from sluicegate.core.caching.overrides import Overrides
+from sluicegate.core.caching.rules.overrides import Overrides
 from sluicegate.core.limits.model import Limit, Rate
 from support.messages import request
 

@@ -14,7 +14,7 @@ from differential.sequences import Sequence, Step
 from differential.worlds import HOST, ORIGIN, Told, WireClient, World
 from sluicegate.core.access import AccessPolicy
 from sluicegate.core.caching.decisions import CacheOptions
-from sluicegate.core.caching.rules import RuleSet
+from sluicegate.core.caching.rules.rule_set import RuleSet
 from sluicegate.core.http import FieldList, RequestHead
 from sluicegate.core.interception import Interception
 from sluicegate.exchange.bodies import BytesBody

@@ -11,9 +11,9 @@ from differential.scripted import Resources
 from differential.sequences import START, Sequence
 from sluicegate.clock import ManualClock
 from sluicegate.core.caching.decisions import CacheOptions
-from sluicegate.core.caching.overrides import Overrides
-from sluicegate.core.caching.queries import QueryRule
-from sluicegate.core.caching.rules import Rule, RuleSet
+from sluicegate.core.caching.rules.overrides import Overrides
+from sluicegate.core.caching.rules.queries import QueryRule
+from sluicegate.core.caching.rules.rule_set import Rule, RuleSet
 from sluicegate.core.events import Access, CacheDecided
 from sluicegate.core.http import FieldList, Origin, RequestHead
 from sluicegate.core.ports import CacheStore

@@ -52,6 +52,18 @@ async def test_what_failed_rests_for_a_second(caplog):
     await running.aclose()
 
 
+async def test_what_is_not_allowed_is_given_up_and_not_begun_until_it_is():
+    running = Background(ManualClock())
+    running.start("a", for_ever)
+
+    await running.allow(anything=False)
+    assert (running.count, running.start("a", well)) == (0, False)
+
+    await running.allow(anything=True)
+    assert running.start("a", well)
+    await running.aclose()
+
+
 async def test_there_are_only_so_many(monkeypatch):
     monkeypatch.setattr(background, "MAX_TASKS", 2)
     running = Background(ManualClock())

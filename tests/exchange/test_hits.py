@@ -7,7 +7,7 @@ import pytest
 from sluicegate.clock import ManualClock
 from sluicegate.core.access import AccessPolicy
 from sluicegate.core.caching.decisions import CacheOptions
-from sluicegate.core.caching.rules import RuleSet
+from sluicegate.core.caching.rules.rule_set import RuleSet
 from sluicegate.core.http import RequestHead
 from sluicegate.exchange.hits import Hits
 from sluicegate.proxy import wire

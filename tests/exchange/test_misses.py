@@ -6,7 +6,7 @@ import pytest
 
 from sluicegate.clock import ManualClock
 from sluicegate.core.caching.decisions import CacheOptions
-from sluicegate.core.caching.rules import RuleSet
+from sluicegate.core.caching.rules.rule_set import RuleSet
 from sluicegate.core.events import CacheDecided, Permitted, UpstreamAnswered, UpstreamFailed
 from sluicegate.core.limits.model import Limit, Rate
 from sluicegate.exchange import misses

@@ -6,7 +6,7 @@ import pytest
 
 from sluicegate.clock import ManualClock
 from sluicegate.core.caching.decisions import CacheOptions
-from sluicegate.core.caching.rules import RuleSet
+from sluicegate.core.caching.rules.rule_set import RuleSet
 from sluicegate.exchange.bodies import BytesBody
 from support.engine import engine_bench
 from support.origin import ScriptedOrigin, answer, response

@@ -7,9 +7,9 @@ import pytest
 from sluicegate.clock import ManualClock
 from sluicegate.core.access import AccessPolicy
 from sluicegate.core.caching.decisions import CacheOptions
-from sluicegate.core.caching.overrides import Overrides
-from sluicegate.core.caching.queries import QueryRule
-from sluicegate.core.caching.rules import Rule, RuleSet
+from sluicegate.core.caching.rules.overrides import Overrides
+from sluicegate.core.caching.rules.queries import QueryRule
+from sluicegate.core.caching.rules.rule_set import Rule, RuleSet
 from sluicegate.core.events import CacheDecided
 from sluicegate.exchange.hits import Hits, Ready
 from sluicegate.proxy import wire

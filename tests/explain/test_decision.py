@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from sluicegate.core.caching.overrides import Overrides
-from sluicegate.core.caching.rules import Rule, RuleSet
+from sluicegate.core.caching.rules.overrides import Overrides
+from sluicegate.core.caching.rules.rule_set import Rule, RuleSet
 from sluicegate.explain.decision import RuleView, view
 from support.cache_policy import FRESH, NOW, OPTIONS, stored
 from support.messages import request

@@ -1,7 +1,7 @@
 import json
 
 from sluicegate.core.access import AccessPolicy
-from sluicegate.core.caching.rules import RuleSet
+from sluicegate.core.caching.rules.rule_set import RuleSet
 from sluicegate.core.interception import Interception
 from sluicegate.core.limits.model import Limit
 from sluicegate.explain.decision import view

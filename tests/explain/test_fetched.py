@@ -1,4 +1,4 @@
-from sluicegate.core.caching.rules import RuleSet
+from sluicegate.core.caching.rules.rule_set import RuleSet
 from sluicegate.core.events import UpstreamAnswered
 from sluicegate.explain.decision import view
 from sluicegate.explain.fetched import Happened, fetched

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from sluicegate.core.caching.decisions import CacheOptions
-from sluicegate.core.caching.overrides import Overrides
+from sluicegate.core.caching.rules.overrides import Overrides
 from sluicegate.explain.stored import Selector, variant_of
 from support.cache_policy import FRESH, NOW, OPTIONS, date, stored
 from support.messages import request

@@ -11,7 +11,7 @@ from sluicegate.clock import ManualClock
 from sluicegate.core.access import AccessPolicy
 from sluicegate.core.caching.decisions import CacheOptions
 from sluicegate.core.caching.keys import cache_key
-from sluicegate.core.caching.rules import RuleSet
+from sluicegate.core.caching.rules.rule_set import RuleSet
 from sluicegate.core.http import FieldList, Origin, RequestHead, ResponseHead
 from sluicegate.errors import ConnectRefused
 from sluicegate.exchange.bodies import BytesBody

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sluicegate.clock import Clock, SystemClock
 from sluicegate.core.access import AccessPolicy
 from sluicegate.core.caching.decisions import CacheOptions
-from sluicegate.core.caching.rules import RuleSet
+from sluicegate.core.caching.rules.rule_set import RuleSet
 from sluicegate.core.http import FieldList, Origin, RequestHead, ResponseHead
 from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.table import LimitTable

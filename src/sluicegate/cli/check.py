@@ -16,7 +16,7 @@ from sluicegate.config.load import Loaded
 from sluicegate.config.models import Settings
 from sluicegate.config.quantities import show_duration, show_rates, show_size
 from sluicegate.config.values import host_name
-from sluicegate.core.caching.rule_wording import effects, matched
+from sluicegate.core.caching.rules.wording import effects, matched
 from sluicegate.core.http import Origin, RequestHead
 from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.rates import format_rates

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sluicegate.config.compile import cache_rules, default_limit, host_limits
 from sluicegate.config.models import Settings
 from sluicegate.config.yaml_tree import KeyPath, dotted
-from sluicegate.core.caching.overrides import Overrides
+from sluicegate.core.caching.rules.overrides import Overrides
 from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.rates import format_rate
 from sluicegate.core.text import human_seconds

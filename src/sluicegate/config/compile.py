@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from sluicegate.config.models import CacheRule, DefaultLimit, HostLimit, Settings
 from sluicegate.core.caching.decisions import CacheOptions, StaleOptions
-from sluicegate.core.caching.overrides import Overrides
-from sluicegate.core.caching.queries import QueryRule
-from sluicegate.core.caching.rules import Rule, RuleSet
+from sluicegate.core.caching.rules.overrides import Overrides
+from sluicegate.core.caching.rules.queries import QueryRule
+from sluicegate.core.caching.rules.rule_set import Rule, RuleSet
 from sluicegate.core.interception import Interception
 from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.table import LimitTable

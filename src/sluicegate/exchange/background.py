@@ -32,6 +32,7 @@ class Background:
         self._resting: OrderedDict[str, float] = OrderedDict()
         self._prefix = secrets.token_hex(3)
         self._numbers = itertools.count(1)
+        self._allowed = True
         self._closed = False
 
     @property
@@ -48,7 +49,7 @@ class Background:
 
         It says in the end whether it did what it was to do, and raises nothing that is not a fault of ours.
         """
-        if self._closed or name in self._names or len(self._tasks) >= MAX_TASKS:
+        if self._closed or not self._allowed or name in self._names or len(self._tasks) >= MAX_TASKS:
             return False
         if self._resting and self._clock.now() < self._resting.get(name, 0.0):
             return False
@@ -58,14 +59,23 @@ class Background:
         task.add_done_callback(self._ended)
         return True
 
-    async def aclose(self) -> None:
-        """Give up what is under way. Idempotent."""
-        self._closed = True
+    async def allow(self, *, anything: bool) -> None:
+        """Whether anything may be begun from now on; if not, what is under way is given up."""
+        self._allowed = anything
+        if not anything:
+            await self._give_up()
+
+    async def _give_up(self) -> None:
         await asyncio.sleep(0)  # a task that is cancelled before its first step gives nothing back
         under_way = list(self._tasks)
         for task in under_way:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def aclose(self) -> None:
+        """Give up what is under way, and begin nothing more. Idempotent."""
+        self._closed = True
+        await self._give_up()
         self.timers.close()
 
     def _ended(self, task: asyncio.Task[bool]) -> None:

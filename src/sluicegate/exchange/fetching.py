@@ -12,7 +12,7 @@ from sluicegate.core.caching.decisions import (
     Store,
 )
 from sluicegate.core.caching.invalidation import SAFE_METHODS, invalidated
-from sluicegate.core.caching.rules import RuleSet
+from sluicegate.core.caching.rules.rule_set import RuleSet
 from sluicegate.core.caching.stale import ERRORS, Occasion
 from sluicegate.core.http import RequestHead, ResponseHead
 from sluicegate.core.ports import BodyReader, CacheStore, EventSink

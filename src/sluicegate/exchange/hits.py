@@ -13,7 +13,7 @@ from sluicegate.core.caching.decisions import CacheOptions, Hit, Reason
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.facts import Facts, facts_of
 from sluicegate.core.caching.headers import without_age
-from sluicegate.core.caching.rules import RuleSet
+from sluicegate.core.caching.rules.rule_set import RuleSet
 from sluicegate.core.caching.stale import REFRESHING
 from sluicegate.core.caching.status import CACHE_NAME, cache_status, hit_ends
 from sluicegate.core.framing import BODYLESS, head_lines, without_framing

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from sluicegate.core.caching import policy, rule_wording
+from sluicegate.core.caching import policy
 from sluicegate.core.caching.decisions import (
     CacheOptions,
     Forward,
@@ -15,7 +15,8 @@ from sluicegate.core.caching.decisions import (
     Revalidate,
 )
 from sluicegate.core.caching.entry import StoredEntry
-from sluicegate.core.caching.rules import RuleSet
+from sluicegate.core.caching.rules import wording as rule_wording
+from sluicegate.core.caching.rules.rule_set import RuleSet
 from sluicegate.core.caching.stale import REFRESHING, Occasion
 from sluicegate.core.caching.status import cache_status
 from sluicegate.core.caching.steering import STEERING, is_steered

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from sluicegate.core.caching.decisions import CacheOptions, Forward, Hit, PassOn, Reason, Refuse, Revalidate, Store
-from sluicegate.core.caching.overrides import Overrides
 from sluicegate.core.caching.policy import look_up
-from sluicegate.core.caching.queries import QueryRule
+from sluicegate.core.caching.rules.overrides import Overrides
+from sluicegate.core.caching.rules.queries import QueryRule
 from support.cache_policy import FRESH, NOW, date, judged
 from support.messages import request, response
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from sluicegate.core.caching.entry import StoredEntry
-from sluicegate.core.caching.overrides import Overrides
+from sluicegate.core.caching.rules.overrides import Overrides
 from sluicegate.core.http import RequestHead, ResponseHead
 
 

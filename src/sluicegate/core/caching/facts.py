@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from sluicegate.core.caching import freshness, overrides, privacy, prolonging, vary
+from sluicegate.core.caching import freshness, privacy, vary
 from sluicegate.core.caching.control import Control, control_of
 from sluicegate.core.caching.decisions import CacheOptions, Reason
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.partial import PARTIAL_CONTENT, Part, stored_part
+from sluicegate.core.caching.rules import overrides, prolonging
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import re
 
-from sluicegate.core.caching.queries import QueryRule
+from sluicegate.core.caching.rules.queries import QueryRule
 from sluicegate.core.http import RequestHead
 
 _PERCENT = re.compile(r"%([0-9A-Fa-f]{2})")

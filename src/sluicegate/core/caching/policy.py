@@ -16,7 +16,6 @@ from sluicegate.core.caching import (
     heads,
     hishel_machine,
     partial,
-    prolonging,
     stale,
     storing,
     validating,
@@ -42,6 +41,7 @@ from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.facts import facts_of
 from sluicegate.core.caching.headers import freshened, stored_form
 from sluicegate.core.caching.invalidation import SAFE_METHODS
+from sluicegate.core.caching.rules import prolonging
 from sluicegate.core.caching.stale import Occasion
 from sluicegate.core.caching.storing import not_to_be_kept, obeyed_control
 from sluicegate.core.http import RequestHead, ResponseHead, get, without

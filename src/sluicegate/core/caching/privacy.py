@@ -6,10 +6,11 @@ what comes with Set-Cookie, and what was made for somebody's cookies or credenti
 be reused; and errors that may be about the one request that met them.
 """
 
-from sluicegate.core.caching import freshness, overrides
+from sluicegate.core.caching import freshness
 from sluicegate.core.caching.control import Control
 from sluicegate.core.caching.decisions import CacheOptions
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.rules import overrides
 from sluicegate.core.http import FieldList, RequestHead, ResponseHead
 
 _ABOUT_THE_RESOURCE = frozenset({404, 410, 451})

@@ -5,8 +5,8 @@ import pytest
 from sluicegate.core.caching.control import control_of
 from sluicegate.core.caching.decisions import CacheOptions, Reason
 from sluicegate.core.caching.entry import StoredEntry
-from sluicegate.core.caching.overrides import Overrides
-from sluicegate.core.caching.prolonging import ruled_lifetime, worth_storing
+from sluicegate.core.caching.rules.overrides import Overrides
+from sluicegate.core.caching.rules.prolonging import ruled_lifetime, worth_storing
 from sluicegate.core.caching.storing import kept_request
 from support.cache_policy import NOW, date
 from support.messages import request, response

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluicegate.core.caching.queries import QueryRule
+from sluicegate.core.caching.rules.queries import QueryRule
 
 NAMES = ["a", "b", "B", "sid", "utm_source", "utm%5Fx", "a[]", "a[0]", "a.b", "a_b", ""]
 PARAMETERS = st.lists(st.tuples(st.sampled_from(NAMES), st.text("xy;=+%2", max_size=3)).map("=".join), max_size=6)

@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 
 from sluicegate.core.caching.decisions import CacheOptions
 from sluicegate.core.caching.keys import cache_key
-from sluicegate.core.caching.overrides import Overrides
-from sluicegate.core.caching.queries import QueryRule
-from sluicegate.core.caching.rules import Rule, RuleSet
+from sluicegate.core.caching.rules.overrides import Overrides
+from sluicegate.core.caching.rules.queries import QueryRule
+from sluicegate.core.caching.rules.rule_set import Rule, RuleSet
 from sluicegate.core.http import Origin, RequestHead
 from support.messages import request
 
@@ -138,7 +138,7 @@ def test_urls_with_one_key_have_one_rule(parts):
 
 
 def test_what_is_known_of_hosts_is_bounded(monkeypatch):
-    monkeypatch.setattr("sluicegate.core.caching.rules._HOSTS_MAX", 3)
+    monkeypatch.setattr("sluicegate.core.caching.rules.rule_set._HOSTS_MAX", 3)
     rules = rule_set(Rule(TTL, hosts=("*.example",)))
 
     for number in range(20):

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sluicegate.core.caching.decisions import CacheOptions
-from sluicegate.core.caching.globs import glob
 from sluicegate.core.caching.keys import cache_key, normal_path
-from sluicegate.core.caching.overrides import Overrides
+from sluicegate.core.caching.rules.globs import glob
+from sluicegate.core.caching.rules.overrides import Overrides
 from sluicegate.core.http import RequestHead
 
 _HOSTS_MAX = 10_000

@@ -11,7 +11,7 @@ from sluicegate.core.caching.control import Control
 from sluicegate.core.caching.decisions import CacheOptions, Reason
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.freshness import Source
-from sluicegate.core.caching.overrides import Overrides, personal, was_personal
+from sluicegate.core.caching.rules.overrides import Overrides, personal, was_personal
 from sluicegate.core.http import RequestHead, ResponseHead
 
 

@@ -1,8 +1,8 @@
 """The user's own rules in sentences: what each changes, and which section it knowingly departs from."""
 
-from sluicegate.core.caching.overrides import Overrides
-from sluicegate.core.caching.queries import QueryRule
-from sluicegate.core.caching.rules import Rule
+from sluicegate.core.caching.rules.overrides import Overrides
+from sluicegate.core.caching.rules.queries import QueryRule
+from sluicegate.core.caching.rules.rule_set import Rule
 from sluicegate.core.text import human_seconds
 
 

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import unquote_plus
 
-from sluicegate.core.caching.globs import glob
+from sluicegate.core.caching.rules.globs import glob
 
 _OTHER_SEPARATOR = ";"
 """Some origins still divide queries here: what has one may hold a parameter that nobody meant to ignore."""

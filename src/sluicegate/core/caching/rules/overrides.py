@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sluicegate.core.caching.directives import Directives
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.keys import cache_key
-from sluicegate.core.caching.queries import QueryRule
+from sluicegate.core.caching.rules.queries import QueryRule
 from sluicegate.core.caching.vary import varied_names
 from sluicegate.core.http import FieldList, RequestHead, ResponseHead
 

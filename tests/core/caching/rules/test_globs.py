@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluicegate.core.caching.globs import glob
+from sluicegate.core.caching.rules.globs import glob
 
 
 def matches(pattern, text):

@@ -1,7 +1,7 @@
-from sluicegate.core.caching.overrides import Overrides
-from sluicegate.core.caching.queries import QueryRule
-from sluicegate.core.caching.rule_wording import effects, matched
-from sluicegate.core.caching.rules import Rule
+from sluicegate.core.caching.rules.overrides import Overrides
+from sluicegate.core.caching.rules.queries import QueryRule
+from sluicegate.core.caching.rules.rule_set import Rule
+from sluicegate.core.caching.rules.wording import effects, matched
 
 
 def test_everything_that_a_rule_can_change_is_told_by_the_name_of_its_key():
