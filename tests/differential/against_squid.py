@@ -24,7 +24,7 @@ if __name__ == "__main__":
 
 from bench.processes import accepts, free_ports, program, serving
 from differential.squid_cases import CASES, Ask, Case
-from sluicegate.core.caching.directives import format_date
+from sluicegate.core.caching.fields.directives import format_date
 from support.engine import engine_bench
 from support.origin import ScriptedOrigin, SeenRequest, answer, response
 

@@ -6,7 +6,7 @@ All of it is plain data, made from a seed, so that the same sequence can be told
 from dataclasses import dataclass, replace
 from random import Random
 
-from sluicegate.core.caching.directives import format_date
+from sluicegate.core.caching.fields.directives import format_date
 from sluicegate.core.http import FieldList
 
 START = 1_800_000_000.5

@@ -1,6 +1,7 @@
 """Something stale in hand, through the whole engine: an origin that fails, is silent or sends errors, a limit that refuses."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -205,6 +206,26 @@ async def test_all_who_wait_for_the_same_get_it():
 
     assert [(whole.status, whole.call.cache) for whole in wholes] == [(200, "stale")] * 5
     assert len(origin.log) == 2
+
+
+async def test_errors_leave_no_circles_for_the_garbage_collector():
+    clock, site = ManualClock(), Site("max-age=10, stale-if-error=60")
+    async with ScriptedOrigin(site) as origin, engine_bench(clock=clock) as bench:
+        urls = [f"{origin.url}/{number}" for number in range(50)]
+        for url in urls:
+            await bench.ask(url)
+        await clock.advance(40)
+        site.reply = error(503)
+        gc.collect()
+        gc.disable()
+        try:
+            for url in urls:
+                assert (await bench.ask(url)).call.cache == "stale"
+            unreachable = gc.collect()
+        finally:
+            gc.enable()
+
+    assert unreachable < 50, "not one object a request"
 
 
 async def test_who_waits_for_the_same_and_wants_nothing_stale_gets_the_origins_error():

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from sluicegate.core.caching.decisions import CacheOptions, Forward, Lookup, Outcome, Revalidate, Store
-from sluicegate.core.caching.directives import format_date
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.fields.directives import format_date
 from sluicegate.core.caching.policy import judge, look_up
 from sluicegate.core.http import RequestHead, ResponseHead
 from support.messages import request, response

@@ -17,8 +17,8 @@ from tornado.web import HTTPError
 from sluicegate.admin.pages import Page, Sources
 from sluicegate.admin.selecting import BadSelection, listing_of, purge_of
 from sluicegate.core.admin_token import AdminToken
-from sluicegate.core.caching import vary
 from sluicegate.core.caching.listing import Listed
+from sluicegate.core.caching.selection import vary
 from sluicegate.core.events import Level, Notice, Stage
 from sluicegate.core.ports import CacheStore, EventSink
 from sluicegate.errors import CacheStoreError

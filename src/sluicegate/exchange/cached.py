@@ -9,8 +9,8 @@ from sluicegate.core.caching import policy
 from sluicegate.core.caching.decisions import CacheOptions, Forward, Hit, PassOn, Reason, Refuse
 from sluicegate.core.caching.invalidation import SAFE_METHODS
 from sluicegate.core.caching.rules.rule_set import RuleSet
+from sluicegate.core.caching.selection.variants import MAX_STORED, crowded_out
 from sluicegate.core.caching.stale import REFRESHING
-from sluicegate.core.caching.variants import MAX_STORED, crowded_out
 from sluicegate.core.http import RequestHead
 from sluicegate.core.ports import CacheStore, EventSink, OnInterim
 from sluicegate.errors import Offline

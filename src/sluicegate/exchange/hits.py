@@ -12,10 +12,10 @@ from sluicegate.core.caching import policy
 from sluicegate.core.caching.decisions import CacheOptions, Hit, Reason
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.facts import Facts, facts_of
-from sluicegate.core.caching.headers import without_age
 from sluicegate.core.caching.rules.rule_set import RuleSet
 from sluicegate.core.caching.stale import REFRESHING
 from sluicegate.core.caching.status import CACHE_NAME, cache_status, hit_ends
+from sluicegate.core.caching.validation.headers import without_age
 from sluicegate.core.framing import BODYLESS, head_lines, without_framing
 from sluicegate.core.http import RequestHead, end_to_end
 from sluicegate.core.ports import CacheStore

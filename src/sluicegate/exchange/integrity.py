@@ -3,7 +3,7 @@
 import hashlib
 
 from sluicegate.core.caching.entry import StoredEntry
-from sluicegate.core.caching.integrity import Claim, claim
+from sluicegate.core.caching.fields.integrity import Claim, claim
 from sluicegate.core.events import Level, Notice, Stage
 from sluicegate.core.http import ResponseHead
 from sluicegate.core.ports import EntryWriter, EventSink

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from sluicegate.core.caching import collapsing, policy
 from sluicegate.core.caching.decisions import CacheOptions, Forward, PassOn, Store
-from sluicegate.core.caching.integrity import claim
+from sluicegate.core.caching.fields.integrity import claim
 from sluicegate.core.http import RequestHead
 from sluicegate.core.ports import OnInterim
 from sluicegate.exchange.bodies import BytesBody

@@ -7,7 +7,7 @@ from sluicegate.core.caching import policy
 from sluicegate.core.caching.decisions import Revalidate
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.rules.rule_set import RuleSet
-from sluicegate.core.caching.variants import MAX_STORED, crowded_out
+from sluicegate.core.caching.selection.variants import MAX_STORED, crowded_out
 from sluicegate.core.events import Level, Notice, Stage
 from sluicegate.core.http import RequestHead, ResponseHead
 from sluicegate.core.ports import EventSink

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-from sluicegate.core.caching import control, freshness, vary
+from sluicegate.core.caching import freshness
 from sluicegate.core.caching.decisions import CacheOptions, Reason
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.facts import Facts, facts_of
+from sluicegate.core.caching.fields import control
+from sluicegate.core.caching.selection import vary
 from sluicegate.core.caching.wording import LIFETIMES
 from sluicegate.core.http import RequestHead
 from sluicegate.core.text import clip

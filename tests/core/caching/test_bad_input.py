@@ -7,13 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from sluicegate.core.caching import alternatives, conditions, ranges, vary
 from sluicegate.core.caching.decisions import CacheOptions, Forward, Hit, Multipart, PassOn, Reason, Revalidate, Store
-from sluicegate.core.caching.directives import MAX_LENGTH, MAX_SECONDS, UNREAD, directives_of, parse_date
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.facts import facts_of
+from sluicegate.core.caching.fields.directives import MAX_LENGTH, MAX_SECONDS, UNREAD, directives_of, parse_date
+from sluicegate.core.caching.parts import ranges
 from sluicegate.core.caching.policy import judge, look_up
-from sluicegate.core.caching.variants import MAX_STORED, crowded_out
+from sluicegate.core.caching.selection import alternatives, vary
+from sluicegate.core.caching.selection.variants import MAX_STORED, crowded_out
+from sluicegate.core.caching.validation import conditions
 from sluicegate.core.http import FieldList, Origin, RequestHead, ResponseHead
 from support.cache_policy import FRESH, NOW, OPTIONS, date, stored
 from support.engine import engine_bench

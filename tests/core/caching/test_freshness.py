@@ -1,9 +1,9 @@
 import pytest
 
 from sluicegate.core.caching import freshness
-from sluicegate.core.caching.control import control_of
-from sluicegate.core.caching.directives import format_date
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.fields.control import control_of
+from sluicegate.core.caching.fields.directives import format_date
 from support.messages import request, response
 
 NOW = 1_800_000_000.0

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sluicegate.core.caching.decisions import CacheOptions, Forward, Hit, PassOn, Revalidate, Store
-from sluicegate.core.caching.directives import format_date
 from sluicegate.core.caching.facts import facts_of
+from sluicegate.core.caching.fields.directives import format_date
 from sluicegate.core.caching.policy import judge, look_up
 from sluicegate.core.http import RequestHead, ResponseHead
 from support.messages import request, response

@@ -14,11 +14,11 @@ from sluicegate.cli.options import collect
 from sluicegate.clock import SystemClock
 from sluicegate.config.compile import cache_rules
 from sluicegate.config.models import Settings
-from sluicegate.core.caching import vary
 from sluicegate.core.caching.digests import NAME
 from sluicegate.core.caching.facts import facts_of
 from sluicegate.core.caching.listing import Listed
 from sluicegate.core.caching.rules.rule_set import RuleSet
+from sluicegate.core.caching.selection import vary
 from sluicegate.core.text import human_bytes, human_seconds, printable
 from sluicegate.upkeep.selection import tags_of
 from sluicegate.upkeep.summing import Use, media_type, use_of

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from http import HTTPStatus
 
-from sluicegate.core.caching import conditions, partial, ranges
 from sluicegate.core.caching.decisions import CacheOptions, Hit, Reason, Span
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.facts import facts_of
-from sluicegate.core.caching.headers import with_age
+from sluicegate.core.caching.parts import partial, ranges
+from sluicegate.core.caching.validation import conditions
+from sluicegate.core.caching.validation.headers import with_age
 from sluicegate.core.http import RequestHead, ResponseHead, get
 
 

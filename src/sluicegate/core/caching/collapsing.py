@@ -6,11 +6,12 @@ stored response. Here is only decided who may wait for whom, so that few wait in
 
 from collections.abc import Sequence
 
-from sluicegate.core.caching import policy, vary
+from sluicegate.core.caching import policy
 from sluicegate.core.caching.decisions import CacheOptions, Forward, Reason, Revalidate
-from sluicegate.core.caching.directives import Directives
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.facts import facts_of
+from sluicegate.core.caching.fields.directives import Directives
+from sluicegate.core.caching.selection import vary
 from sluicegate.core.http import RequestHead
 
 _SHARED = frozenset({Reason.URI_MISS, Reason.VARY_MISS, Reason.STALE})

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from sluicegate.core.caching import freshness, privacy, vary
-from sluicegate.core.caching.control import Control, control_of
+from sluicegate.core.caching import freshness, privacy
 from sluicegate.core.caching.decisions import CacheOptions, Reason
 from sluicegate.core.caching.entry import StoredEntry
-from sluicegate.core.caching.partial import PARTIAL_CONTENT, Part, stored_part
+from sluicegate.core.caching.fields.control import Control, control_of
+from sluicegate.core.caching.parts.partial import PARTIAL_CONTENT, Part, stored_part
 from sluicegate.core.caching.rules import overrides, prolonging
+from sluicegate.core.caching.selection import vary
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from enum import Enum
 
-from sluicegate.core.caching.control import Control
-from sluicegate.core.caching.directives import age_of, date_in, date_of
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.fields.control import Control
+from sluicegate.core.caching.fields.directives import age_of, date_in, date_of
 from sluicegate.core.http import ResponseHead
 
 HEURISTICALLY_CACHEABLE = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501})

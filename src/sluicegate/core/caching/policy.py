@@ -9,19 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
 
-from sluicegate.core.caching import (
-    answering,
-    completing,
-    conditions,
-    heads,
-    hishel_machine,
-    partial,
-    stale,
-    storing,
-    validating,
-    variants,
-    vary,
-)
+from sluicegate.core.caching import answering, stale, storing
 from sluicegate.core.caching.decisions import (
     Again,
     CacheOptions,
@@ -36,14 +24,17 @@ from sluicegate.core.caching.decisions import (
     Revalidate,
     Store,
 )
-from sluicegate.core.caching.directives import MAX_SECONDS, Directives, cache_control, date_of
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.facts import facts_of
-from sluicegate.core.caching.headers import freshened, stored_form
+from sluicegate.core.caching.fields.directives import MAX_SECONDS, Directives, cache_control, date_of
 from sluicegate.core.caching.invalidation import SAFE_METHODS
+from sluicegate.core.caching.parts import completing, partial
 from sluicegate.core.caching.rules import prolonging
+from sluicegate.core.caching.selection import variants, vary
 from sluicegate.core.caching.stale import Occasion
 from sluicegate.core.caching.storing import not_to_be_kept, obeyed_control
+from sluicegate.core.caching.validation import conditions, heads, hishel_machine, validating
+from sluicegate.core.caching.validation.headers import freshened, stored_form
 from sluicegate.core.http import RequestHead, ResponseHead, get, without
 
 _NOT_MODIFIED = HTTPStatus.NOT_MODIFIED
@@ -165,8 +156,8 @@ def judge(
         if learned.updating:
             received = StoredEntry("", request, response, request_time, response_time)
             return _validated(learned.updating, received, options, removed)
-    if request.method == "GET" and (reason is None or _speaks_for_the_resource(response.status)):
-        removed = _replaced(plan.candidates, response) if plan.candidates else []
+    if plan.candidates and request.method == "GET" and (reason is None or _speaks_for_the_resource(response.status)):
+        removed = _replaced(plan.candidates, response)
     if reason is not None and request.method != "HEAD":
         return PassOn(head, reason, removed)
     if reason is not None:

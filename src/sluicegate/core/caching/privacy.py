@@ -7,9 +7,9 @@ be reused; and errors that may be about the one request that met them.
 """
 
 from sluicegate.core.caching import freshness
-from sluicegate.core.caching.control import Control
 from sluicegate.core.caching.decisions import CacheOptions
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.fields.control import Control
 from sluicegate.core.caching.rules import overrides
 from sluicegate.core.http import FieldList, RequestHead, ResponseHead
 

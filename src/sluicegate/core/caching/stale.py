@@ -18,8 +18,8 @@ nearer to it than an error.
 from enum import Enum
 
 from sluicegate.core.caching.decisions import CacheOptions, Reason
-from sluicegate.core.caching.directives import Directives
 from sluicegate.core.caching.facts import Facts
+from sluicegate.core.caching.fields.directives import Directives
 
 ERRORS = frozenset({500, 502, 503, 504})
 """Answers that count as errors (RFC 5861 §4)."""

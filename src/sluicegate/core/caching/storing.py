@@ -3,14 +3,17 @@
 from dataclasses import replace
 from http import HTTPStatus
 
-from sluicegate.core.caching import conditions, freshness, partial, privacy, vary
-from sluicegate.core.caching.control import Control, control_of
+from sluicegate.core.caching import freshness, privacy
 from sluicegate.core.caching.decisions import CacheOptions, Reason
-from sluicegate.core.caching.directives import Directives, cache_control
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.fields.control import Control, control_of
+from sluicegate.core.caching.fields.directives import Directives, cache_control
 from sluicegate.core.caching.invalidation import key_of
 from sluicegate.core.caching.keys import cache_key
+from sluicegate.core.caching.parts import partial
 from sluicegate.core.caching.rules import overrides
+from sluicegate.core.caching.selection import vary
+from sluicegate.core.caching.validation import conditions
 from sluicegate.core.http import RequestHead, ResponseHead, get
 
 _UNDERSTOOD = freshness.HEURISTICALLY_CACHEABLE | {302, 303, 307, 400, 401, 403, 406, 409, 500, 502, 503, 504}

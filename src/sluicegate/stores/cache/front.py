@@ -47,7 +47,8 @@ class Front:
         """`CacheStore.recall`."""
         shelf = self._by_key.get(key)
         if shelf is None:
-            if self._slots[self._place(key)] & (OCCUPIED | CHANGING) == 0 and self._board_is_filled():
+            free = self._slots[self._place(key)] & (OCCUPIED | CHANGING) == 0
+            if free and (self._filled or self._board_is_filled()):
                 return []
             return None
         value = self._slots[shelf.place]

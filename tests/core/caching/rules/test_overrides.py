@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from sluicegate.core.caching.decisions import CacheOptions
-from sluicegate.core.caching.directives import cache_control
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.fields.directives import cache_control
 from sluicegate.core.caching.rules.overrides import Overrides, personal, strayed, was_personal
 from sluicegate.core.caching.rules.queries import QueryRule
 from sluicegate.core.caching.storing import kept_request

@@ -2,9 +2,9 @@
 
 import pytest
 
-from sluicegate.core.caching.control import control_of
 from sluicegate.core.caching.decisions import CacheOptions, Reason
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.fields.control import control_of
 from sluicegate.core.caching.rules.overrides import Overrides
 from sluicegate.core.caching.rules.prolonging import ruled_lifetime, worth_storing
 from sluicegate.core.caching.storing import kept_request

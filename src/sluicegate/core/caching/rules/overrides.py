@@ -8,11 +8,11 @@ name. What forbids storing (`no-store`, `private`, Authorization, `Vary: *`) is 
 
 from dataclasses import dataclass
 
-from sluicegate.core.caching.directives import Directives
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.fields.directives import Directives
 from sluicegate.core.caching.keys import cache_key
 from sluicegate.core.caching.rules.queries import QueryRule
-from sluicegate.core.caching.vary import varied_names
+from sluicegate.core.caching.selection.vary import varied_names
 from sluicegate.core.http import FieldList, RequestHead, ResponseHead
 
 FIRST_ERROR = 400

@@ -7,9 +7,9 @@ said to nobody in particular: see `overrides`.
 import math
 
 from sluicegate.core.caching import freshness, storing
-from sluicegate.core.caching.control import Control
 from sluicegate.core.caching.decisions import CacheOptions, Reason
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.fields.control import Control
 from sluicegate.core.caching.freshness import Source
 from sluicegate.core.caching.rules.overrides import Overrides, personal, was_personal
 from sluicegate.core.http import RequestHead, ResponseHead

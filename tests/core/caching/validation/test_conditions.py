@@ -1,7 +1,7 @@
 import pytest
 
-from sluicegate.core.caching import conditions
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.validation import conditions
 from support.messages import fields, request, response
 
 OLD, NEW = "Sun, 06 Nov 1994 08:49:37 GMT", "Mon, 07 Nov 1994 08:49:37 GMT"

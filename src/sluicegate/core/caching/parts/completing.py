@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from sluicegate.core.caching import partial, storing
+from sluicegate.core.caching import storing
 from sluicegate.core.caching.decisions import Again, CacheOptions, Completion, Forward, Join, Reason
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.caching.facts import facts_of
+from sluicegate.core.caching.parts import partial
 from sluicegate.core.http import RequestHead, ResponseHead
 
 ANSWERS = frozenset({206, 304, 416})

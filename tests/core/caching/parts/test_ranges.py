@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluicegate.core.caching.decisions import Span
-from sluicegate.core.caching.ranges import Unsatisfiable, multipart, partial, unsatisfiable, wanted_parts
+from sluicegate.core.caching.parts.ranges import Unsatisfiable, multipart, partial, unsatisfiable, wanted_parts
 from support.messages import fields, request, response
 
 LENGTH = 10

@@ -2,10 +2,10 @@ import time
 
 import pytest
 
-from sluicegate.core.caching import hishel_machine
-from sluicegate.core.caching.control import control_of
 from sluicegate.core.caching.entry import StoredEntry
-from sluicegate.core.caching.hishel_machine import Ask, Question, Verdict, View
+from sluicegate.core.caching.fields.control import control_of
+from sluicegate.core.caching.validation import hishel_machine
+from sluicegate.core.caching.validation.hishel_machine import Ask, Question, Verdict, View
 from support.messages import request, response
 
 GET = Question("GET", "http://example.com/a")

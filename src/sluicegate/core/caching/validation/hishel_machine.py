@@ -23,9 +23,9 @@ from types import SimpleNamespace
 import hishel
 from hishel._core import _spec
 
-from sluicegate.core.caching.control import Control
-from sluicegate.core.caching.directives import format_date
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.fields.control import Control
+from sluicegate.core.caching.fields.directives import format_date
 from sluicegate.core.http import ResponseHead
 
 _WEAK = b"W/"

@@ -2,7 +2,7 @@ import pytest
 
 from sluicegate.core.caching.decisions import Span
 from sluicegate.core.caching.entry import StoredEntry
-from sluicegate.core.caching.partial import (
+from sluicegate.core.caching.parts.partial import (
     MAX_PARTS,
     Part,
     asked_inside,

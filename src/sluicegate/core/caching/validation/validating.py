@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from sluicegate.core.caching import conditions, hishel_machine, variants
-from sluicegate.core.caching.control import Control
 from sluicegate.core.caching.decisions import CacheOptions, Forward, Reason, Revalidate
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.fields.control import Control
 from sluicegate.core.caching.invalidation import SAFE_METHODS
 from sluicegate.core.caching.keys import cache_key
+from sluicegate.core.caching.selection import variants
+from sluicegate.core.caching.validation import conditions, hishel_machine
 from sluicegate.core.http import RequestHead, ResponseHead
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from sluicegate.core.caching.decisions import Again, Forward, Freshened, Hit, Reason, Revalidate, Store
 from sluicegate.core.caching.policy import look_up
-from sluicegate.core.caching.variants import MAX_ASKED, confirmed, worth_asking
+from sluicegate.core.caching.selection.variants import MAX_ASKED, confirmed, worth_asking
 from sluicegate.core.http import get, get_all
 from support.cache_policy import FRESH, NOW, OPTIONS, judged, stored
 from support.messages import request, response

@@ -2,7 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluicegate.core.caching.directives import MAX_SECONDS, age_of, cache_control, date_of, format_date, parse_date
+from sluicegate.core.caching.fields.directives import (
+    MAX_SECONDS,
+    age_of,
+    cache_control,
+    date_of,
+    format_date,
+    parse_date,
+)
 from support.messages import fields
 
 NOW = 1_800_000_000.0

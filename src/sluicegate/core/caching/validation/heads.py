@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
 
-from sluicegate.core.caching import vary
-from sluicegate.core.caching.control import control_of
 from sluicegate.core.caching.decisions import CacheOptions, Reason
 from sluicegate.core.caching.entry import StoredEntry
-from sluicegate.core.caching.headers import freshened
+from sluicegate.core.caching.fields.control import control_of
+from sluicegate.core.caching.selection import vary
 from sluicegate.core.caching.storing import refusal
+from sluicegate.core.caching.validation.headers import freshened
 from sluicegate.core.http import RequestHead, ResponseHead
 
 _TELLS = frozenset({None, Reason.NO_USE})

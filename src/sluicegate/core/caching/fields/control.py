@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import http_sf
 
-from sluicegate.core.caching.directives import UNREAD, Directives, are_too_long, directives_of
+from sluicegate.core.caching.fields.directives import UNREAD, Directives, are_too_long, directives_of
 from sluicegate.core.http import ResponseHead
 
 _DELTA_SECONDS = frozenset({"max-age", "s-maxage", "stale-if-error", "stale-while-revalidate"})

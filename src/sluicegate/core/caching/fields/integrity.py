@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import http_sf
 
-from sluicegate.core.caching.directives import are_too_long
-from sluicegate.core.caching.partial import PARTIAL_CONTENT
+from sluicegate.core.caching.fields.directives import are_too_long
+from sluicegate.core.caching.parts.partial import PARTIAL_CONTENT
 from sluicegate.core.http import ResponseHead
 
 _CONTENT = b"content-digest"

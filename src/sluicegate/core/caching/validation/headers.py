@@ -1,8 +1,8 @@
 """Header sections as they are stored, updated by a 304 and given to the client (RFC 9111 §3.1, §3.2, §5.1)."""
 
-from sluicegate.core.caching.control import control_of
 from sluicegate.core.caching.decisions import CacheOptions
-from sluicegate.core.caching.directives import Directives, date_in, date_of, format_date
+from sluicegate.core.caching.fields.control import control_of
+from sluicegate.core.caching.fields.directives import Directives, date_in, date_of, format_date
 from sluicegate.core.http import FieldList, ResponseHead, end_to_end, without
 
 _NEVER_STORED = frozenset({b"trailer"})

@@ -10,8 +10,9 @@ strong ones of some are the same, so a coding that the client does not name as a
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from sluicegate.core.caching import alternatives, conditions
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.selection import alternatives
+from sluicegate.core.caching.validation import conditions
 from sluicegate.core.http import RequestHead, ResponseHead, get, get_all
 
 MAX_ASKED = 8

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sluicegate.core.caching.conditions import CONTENT_FIELDS, OF_THESE_BYTES
 from sluicegate.core.caching.decisions import Multipart, Span
-from sluicegate.core.caching.directives import date_of, parse_date
+from sluicegate.core.caching.fields.directives import date_of, parse_date
+from sluicegate.core.caching.validation.conditions import CONTENT_FIELDS, OF_THESE_BYTES
 from sluicegate.core.http import FieldList, RequestHead, ResponseHead, get, get_all, without
 
 _RANGE = re.compile(rb"[ \t]*(?P<first>\d*)-(?P<last>\d*)[ \t]*\Z")

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluicegate.core.caching.alternatives import acceptable, first_choices, plainest
+from sluicegate.core.caching.selection.alternatives import acceptable, first_choices, plainest
 
 
 @pytest.mark.parametrize(

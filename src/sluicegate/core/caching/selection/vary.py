@@ -3,8 +3,8 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 
-from sluicegate.core.caching import alternatives
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.selection import alternatives
 from sluicegate.core.http import FieldList, RequestHead, ResponseHead, get_all
 
 _SECRET = frozenset({b"authorization", b"cookie", b"proxy-authorization"})

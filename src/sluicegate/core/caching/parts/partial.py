@@ -4,12 +4,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sluicegate.core.caching import ranges
-from sluicegate.core.caching.conditions import OF_THESE_BYTES, PRECONDITIONS
 from sluicegate.core.caching.decisions import CacheOptions, Completion, Span
-from sluicegate.core.caching.directives import date_of
 from sluicegate.core.caching.entry import StoredEntry
-from sluicegate.core.caching.headers import freshened
+from sluicegate.core.caching.fields.directives import date_of
+from sluicegate.core.caching.parts import ranges
+from sluicegate.core.caching.validation.conditions import OF_THESE_BYTES, PRECONDITIONS
+from sluicegate.core.caching.validation.headers import freshened
 from sluicegate.core.http import RequestHead, ResponseHead, get, get_all, without
 
 _CONTENT_RANGE = re.compile(rb"bytes +(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)[ \t]*\Z", re.IGNORECASE)

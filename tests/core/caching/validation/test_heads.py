@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from sluicegate.core.caching.decisions import Forward, Hit, PassOn, Reason
-from sluicegate.core.caching.heads import learned
 from sluicegate.core.caching.policy import look_up
+from sluicegate.core.caching.validation.heads import learned
 from sluicegate.core.http import get
 from support.cache_policy import FRESH, NOW, OPTIONS, judged, stored
 from support.messages import request, response

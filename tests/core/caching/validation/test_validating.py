@@ -1,11 +1,11 @@
 import pytest
 
-from sluicegate.core.caching import validating
-from sluicegate.core.caching.control import Control
 from sluicegate.core.caching.decisions import Forward, Reason, Revalidate
-from sluicegate.core.caching.directives import Directives
-from sluicegate.core.caching.hishel_machine import View
-from sluicegate.core.caching.validating import Learned
+from sluicegate.core.caching.fields.control import Control
+from sluicegate.core.caching.fields.directives import Directives
+from sluicegate.core.caching.validation import validating
+from sluicegate.core.caching.validation.hishel_machine import View
+from sluicegate.core.caching.validation.validating import Learned
 from sluicegate.core.http import get
 from support.cache_policy import FRESH, NOW, OPTIONS, stored
 from support.messages import request, response

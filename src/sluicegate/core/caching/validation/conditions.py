@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from sluicegate.core.caching.directives import date_in, date_of, parse_date
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.fields.directives import date_in, date_of, parse_date
 from sluicegate.core.http import FieldList, RequestHead, ResponseHead, get, get_all, without
 
 PRECONDITIONS = (b"if-none-match", b"if-modified-since")

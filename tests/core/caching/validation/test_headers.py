@@ -1,8 +1,8 @@
 import pytest
 
 from sluicegate.core.caching.decisions import CacheOptions
-from sluicegate.core.caching.directives import cache_control, format_date
-from sluicegate.core.caching.headers import freshened, stored_form, with_age
+from sluicegate.core.caching.fields.directives import cache_control, format_date
+from sluicegate.core.caching.validation.headers import freshened, stored_form, with_age
 from support.messages import fields, response
 
 SHARED, PRIVATE = CacheOptions(shared=True), CacheOptions(shared=False)

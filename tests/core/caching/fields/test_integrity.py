@@ -3,7 +3,7 @@ import hashlib
 
 import pytest
 
-from sluicegate.core.caching.integrity import Claim, claim
+from sluicegate.core.caching.fields.integrity import Claim, claim
 from sluicegate.core.http import ResponseHead
 
 SHA256 = hashlib.sha256(b"body").digest()

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from sluicegate.core.caching import vary
 from sluicegate.core.caching.entry import StoredEntry
+from sluicegate.core.caching.selection import vary
 from support.messages import request, response
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from sluicegate.core.caching.control import control_of
+from sluicegate.core.caching.fields.control import control_of
 from support.messages import response
 
 CDN = (b"cdn-cache-control",)
