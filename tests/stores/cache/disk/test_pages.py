@@ -1,7 +1,7 @@
 from sluicegate.core.caching.digests import digest_of
 from sluicegate.stores.cache.disk import pages
 from support.cache_entries import KEY
-from support.cache_stores import keep
+from support.cache_stores import Notices, keep
 from support.disk_store import database, opened, written
 
 
@@ -40,6 +40,21 @@ async def test_an_entry_whose_head_is_damaged_is_not_listed_and_goes(tmp_path):
         await written(store)
         with database(tmp_path) as db:
             assert db.execute("SELECT count(*) FROM entry").fetchone() == (1,)
+
+
+async def test_who_only_looks_is_told_of_it_and_leaves_it(tmp_path):
+    notices = Notices()
+    async with opened(tmp_path) as store:
+        await keep(store, b"x")
+        await written(store)
+    with database(tmp_path) as db:
+        db.execute("UPDATE entry SET head = x'00'")
+
+    async with opened(tmp_path, repairs=False, events=notices) as store:
+        assert await listing(store) == []
+    assert notices.names == ["cache_entry_lost"]
+    with database(tmp_path) as db:
+        assert db.execute("SELECT count(*) FROM entry").fetchone() == (1,)
 
 
 async def test_what_waits_to_be_written_is_listed(tmp_path):

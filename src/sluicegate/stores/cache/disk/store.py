@@ -210,6 +210,10 @@ class DiskCacheStore:
                 raise CacheStoreError(f"the cache store failed: {error}") from error
             for entry_id in page.damaged:
                 self._drop(disk, entry_id)
+            if page.damaged and not self._repairs:
+                self._tell_of_loss(
+                    "The head of a stored response is damaged: it answers nothing, and is left out here."
+                )
             for listed in page.listed:
                 yield listed
             last = page.last
@@ -297,9 +301,13 @@ class DiskCacheStore:
         if not self._repairs:
             return
         disk.writer.post(Remove(entry_id))
+        self._tell_of_loss(
+            "A stored response is damaged or lost its body; it is removed, as are others that prove to be so."
+        )
+
+    def _tell_of_loss(self, message: str) -> None:
         if not self._told_of_loss:
             self._told_of_loss = True
-            message = "A stored response is damaged or lost its body; it is removed, as are others that prove to be so."
             self._tell("cache_entry_lost", Level.WARNING, message)
 
     async def _ready(self) -> Disk | None:
