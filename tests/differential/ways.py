@@ -20,6 +20,7 @@ from sluicegate.core.interception import Interception
 from sluicegate.exchange.bodies import BytesBody
 from sluicegate.exchange.call import Call, Identity
 from sluicegate.exchange.hits import Hits, Nothing, Ready
+from sluicegate.exchange.misses import Begun, Misses, OnDone
 from sluicegate.proxy import wire
 from sluicegate.proxy.addon import SluicegateAddon
 from sluicegate.proxy.conversation import access_line
@@ -40,6 +41,17 @@ class CountedHits(Hits):
         ready = super().answer(request, now, conditional=conditional)
         CountedHits.answered += isinstance(ready, Ready)
         return ready
+
+
+class CountedMisses(Misses):
+    """Misses that were sent without waiting, and how many of them did not have to look for what is stored."""
+
+    spared = 0
+
+    def begin(self, call: Call, request: RequestHead, done: OnDone) -> Begun | None:
+        begun = super().begin(call, request, done)
+        CountedMisses.spared += begun is not None and call.nothing is not None
+        return begun
 
 
 @dataclass(frozen=True)
@@ -192,8 +204,7 @@ def _flow(method: str, path: str, fields: FieldList, body: bytes | None) -> http
 
 def _addon(world: World, *, in_place: bool) -> SluicegateAddon:
     bench = world.bench
-    if not in_place:
-        bench.engine.misses = None
+    bench.engine.misses = CountedMisses(bench.engine.misses.cached) if in_place else None
     access = AccessPolicy()
     rules = bench.rules if in_place else RuleSet(CacheOptions(enabled=False))
     services = Services(

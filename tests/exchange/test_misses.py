@@ -299,6 +299,31 @@ async def test_a_fault_before_it_is_sent_leaves_it_to_the_long_way(monkeypatch):
         assert bench.gate.in_flight == 0
 
 
+async def test_what_is_small_is_stored_in_the_call_that_brings_it(monkeypatch):
+    monkeypatch.setattr(misses, "keep_whole", None)
+    async with ScriptedOrigin(STORED) as origin, engine_bench() as bench:
+        await warmed(bench, origin)
+        call = plain_call(bench, origin.url + "/a")
+        begun, told = begin(bench, call)
+        status = (await told).head.fields[-1]
+
+        assert status == (b"Cache-Status", b"Sluicegate; fwd=uri-miss; fwd-status=200; stored")
+        assert begun.flight is not None
+        assert bench.engine.misses.cached.flights.get(begun.flight.name) is None
+        assert (await bench.ask(origin.url + "/a")).call.cache == "hit"
+
+
+async def test_what_was_found_missing_just_now_is_not_looked_for_again(monkeypatch):
+    async with ScriptedOrigin(PASSED_ON) as origin, engine_bench() as bench:
+        await warmed(bench, origin)
+        call = plain_call(bench, origin.url + "/a")
+        call.nothing = bench.rules.resolve(call.request)
+        monkeypatch.setattr(bench.store, "recall", None)
+        _, told = begin(bench, call)
+
+        assert (await told).head.status == 200
+
+
 async def test_it_is_answered_when_it_is_stored_and_not_before(monkeypatch):
     room = asyncio.Event()
     keep_whole = misses.keep_whole

@@ -197,10 +197,16 @@ class CacheStore(Protocol):
         """Replace the stored head of the entry of that id (RFC 9111 §4.3.4); nothing when it is gone."""
 
     async def remove(self, entry_id: str) -> None:
-        """Remove the entry: no later `entries` or `recall` returns it, in any process that shares the store."""
+        """Remove the entry: no later `entries` or `recall` returns it, in any process that shares the store.
+
+        Where the store fails, none of this process does, and it is tried again if the store can.
+        """
 
     async def remove_all(self, entry_ids: Sequence[str]) -> None:
-        """Remove several entries, with the promise of `remove`, for little more than one costs."""
+        """Remove several entries, with the promise of `remove`, for little more than one costs.
+
+        Raises CacheStoreError where it cannot be kept for other processes.
+        """
 
     def listed(self, prefix: str = "", *, exact: bool = False) -> AsyncIterator[Listed]:
         """All entries whose key begins with `prefix`, or is `prefix` when it is `exact`; in no order.

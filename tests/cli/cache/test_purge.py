@@ -1,6 +1,7 @@
 import pytest
 
 from sluicegate.cli.cache import purge as cache_purge
+from support.disk_store import database
 from support.stored import Kept, fill
 
 A, B, C = "http://a.example/1", "http://a.example/2", "http://c.example/3"
@@ -28,6 +29,18 @@ def test_just_what_is_meant_goes(filled, arguments, told, left):
 
     assert (result.exit_code, result.stdout) == (0, told + "\n")
     assert filled.urls() == left
+
+
+def test_what_the_store_cannot_remove_is_an_error(filled):
+    with database(filled.state_dir / "cache") as db:
+        db.execute("CREATE TRIGGER full BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+
+    result = filled("purge", "--all")
+
+    assert result.exit_code == 2
+    assert "could not be removed" in result.stderr
+    assert "the disk is full" in result.stderr
+    assert filled.urls() == {A, B, C}
 
 
 @pytest.mark.parametrize("arguments", [(), ("--yes",), ("--all", A), ("--all", "--tag", "k")])

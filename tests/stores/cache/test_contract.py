@@ -19,6 +19,7 @@ from sluicegate.core.caching.digests import digest_of
 from sluicegate.core.caching.entry import StoredEntry
 from sluicegate.core.http import ResponseHead
 from sluicegate.errors import CacheStoreError
+from sluicegate.stores.cache.redis.store import RedisCacheStore
 from support.cache_entries import KEY, entry
 from support.cache_stores import KIB, MIB, Kind, arrive, body_of, ids, keep, try_to_keep, until
 from support.messages import fields, read_all
@@ -266,6 +267,24 @@ async def test_what_was_asked_for_before_an_invalidation_is_not_kept(store, leng
     assert await store.entries(KEY) == []
     assert await kept_since(store, store.moment(KEY), b"x" * length) is not None
     assert len(await store.entries(KEY)) == 1
+
+
+async def test_what_is_small_is_kept_in_one_call_or_not_touched(store):
+    kept = store.keep_now(KEY, entry(), b"hello", store.moment(KEY))
+
+    found = await store.entries(KEY)
+
+    assert [one.body_length for one in found] == ([5] if kept else [])
+    assert [await body_of(store, one) for one in found] == ([b"hello"] if kept else [])
+    assert kept is not isinstance(store, RedisCacheStore)
+
+
+async def test_nor_is_it_kept_in_one_call_what_was_invalidated_meanwhile(store):
+    since = store.moment(KEY)
+    store.invalidate(KEY)
+
+    assert not store.keep_now(KEY, entry(), b"hello", since)
+    assert await store.entries(KEY) == []
 
 
 async def test_what_another_process_stores_meanwhile_is_no_reason_to_keep_nothing(two):

@@ -67,7 +67,7 @@ def not_to_be_kept(request: RequestHead, control: Control, options: CacheOptions
     directives = control.directives
     if "no-store" in directives.values:
         return Reason.NO_STORE
-    says_something = any(len(name) in _SAYING_LENGTHS for name, _ in request.fields)
+    says_something = not _SAYING_LENGTHS.isdisjoint([len(name) for name, _ in request.fields])
     if says_something and "no-store" in cache_control(request.fields):
         return Reason.REQUEST_NO_STORE
     if options.shared and directives.unqualified("private"):

@@ -93,14 +93,14 @@ class Disk:
         marker.update(key)
         return int.from_bytes(marker.digest(), "little", signed=True)
 
-    def post_removal(self, entry_id: int, done: Callable[[], None]) -> None:
-        """Show an entry no more, and have it removed; `done` is called when that was tried."""
+    def post_removal(self, entry_id: int, done: Callable[[bool], None]) -> None:
+        """Show an entry no more, and have it removed; `done` is told whether it was."""
         name = str(entry_id)
         shelf = self.front.remove(name)
 
         def removed(made: bool) -> None:
             self.front.removed(name, shelf, done=made)
-            done()
+            done(made)
 
         self.writer.post(Remove(entry_id, shelf), removed)
 

@@ -309,5 +309,5 @@ class DiskWriter:
             await file.disk.writer.make(Abandon([file.id]))
 
 
-def _nothing() -> None:
+def _nothing(_made: bool) -> None:
     """Nobody waits for it."""

@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from zlib import crc32
@@ -166,7 +167,8 @@ class DiskCacheStore:
         await disk.writer.room()
 
     async def remove(self, entry_id: str) -> None:
-        await self.remove_all((entry_id,))
+        with suppress(CacheStoreError):
+            await self.remove_all((entry_id,))
 
     async def remove_all(self, entry_ids: Sequence[str]) -> None:
         numbers = [number for entry_id in entry_ids if (number := _number(entry_id)) is not None]
@@ -175,13 +177,15 @@ class DiskCacheStore:
         disk = await self._ready()
         if disk is None:
             self._missed.update(numbers)
-            return
+            raise CacheStoreError("the cache cannot be opened")
         removed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         left = len(numbers)
+        failed = 0
 
-        def done() -> None:
-            nonlocal left
+        def done(made: bool) -> None:
+            nonlocal left, failed
             left -= 1
+            failed += not made
             if not left and not removed.done():
                 removed.set_result(None)
 
@@ -189,6 +193,8 @@ class DiskCacheStore:
             disk.post_removal(number, done)
         disk.writer.hurry()
         await removed
+        if failed:
+            raise CacheStoreError(f"{failed} of {len(numbers)} responses could not be removed")
 
     async def listed(self, prefix: str = "", *, exact: bool = False) -> AsyncIterator[Listed]:
         disk = await self._ready()

@@ -6,6 +6,7 @@ silent while it cannot be sure to hear of changes.
 
 import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 
 from sluicegate.clock import Clock
 from sluicegate.core.caching.decisions import Span
@@ -153,7 +154,8 @@ class RedisCacheStore:
             self._front.changed(entry_id.tag)
 
     async def remove(self, entry_id: str) -> None:
-        await self.remove_all((entry_id,))
+        with suppress(CacheStoreError):
+            await self.remove_all((entry_id,))
 
     async def remove_all(self, entry_ids: Sequence[str]) -> None:
         parsed = {entry_id: one for entry_id in entry_ids if (one := EntryId.parse(entry_id)) is not None}
@@ -163,8 +165,6 @@ class RedisCacheStore:
         await self._link.ready()
         try:
             await self._settle()
-        except CacheStoreError:
-            return
         finally:
             for one in parsed.values():
                 self._front.changed(one.tag)
