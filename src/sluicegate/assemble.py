@@ -115,7 +115,13 @@ class Runtime:
     def upkeep(self) -> Upkeep:
         """What the admin server needs to manage the cache."""
         store = self._outgoing.store
-        return Upkeep(self.token, lambda: nullcontext(store), self.events, self.clock.wall)
+        return Upkeep(
+            self.token,
+            lambda: nullcontext(store),
+            self.events,
+            self.clock.wall,
+            lambda url: compiled.cache_keys(url, self.loaded.settings),
+        )
 
     async def close(self) -> None:
         """Close what was opened, the log last."""

@@ -13,6 +13,7 @@ from sluicegate.core.events import Notice
 from sluicegate.core.http import Origin, RequestHead, ResponseHead
 from sluicegate.errors import CacheStoreError
 from sluicegate.stores.cache.memory import MemoryCacheStore
+from sluicegate.upkeep.selection import key_of
 from support.admin import Asker, metrics
 from support.engine import Recorder
 
@@ -71,6 +72,11 @@ def told():
     return Recorder()
 
 
+def keys_of(url):
+    """As a rule has it that leaves `sid` out."""
+    return sorted({key_of(url), key_of(url).replace("?sid=1", "")})
+
+
 @pytest.fixture
 async def admin(proxy, kept, told):
     server = AdminServer(
@@ -79,7 +85,7 @@ async def admin(proxy, kept, told):
         status=proxy.status,
         ready=lambda: True,
         metrics=metrics,
-        upkeep=Upkeep(AdminToken(TOKEN), kept.open, told, lambda: NOW),
+        upkeep=Upkeep(AdminToken(TOKEN), kept.open, told, lambda: NOW, keys_of),
     )
     await server.start()
     yield server
@@ -259,6 +265,15 @@ async def test_a_purge_removes_what_is_meant_and_tells_how_much(kept, purge, tol
     (notice,) = told.of(Notice)
     assert notice.event == "purged"
     assert notice.fields == {"client": "127.0.0.1", "removed": 2, "selection": {"host": "a.example"}}
+
+
+async def test_a_url_means_what_is_stored_for_it_under_the_rules_in_force(kept, listing, purge):
+    await kept.keep("a.example", "/x")
+    await kept.keep("a.example", "/x?sid=1")
+
+    assert len(await listing("?url=http://a.example/x%3Fsid=1")) == 2
+    assert await purge(url="http://a.example/x?sid=1") == (200, {"removed": 2})
+    assert kept.keys() == []
 
 
 async def test_everything_is_removed_only_by_name(kept, purge):

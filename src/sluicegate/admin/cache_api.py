@@ -45,6 +45,14 @@ class Upkeep:
     events: EventSink
     wall: Callable[[], float]
     """The time of day (Unix seconds)."""
+    keys_of: Callable[[str], list[str]]
+    """The cache keys that something stored for a URL may have under the rules in force."""
+
+    def meant(self, selection: Selection) -> list[Selection]:
+        """What a selection by URL means: one for each key that the URL may have."""
+        if selection.url is None:
+            return [selection]
+        return [selection.of_url(key) for key in self.keys_of(selection.url)]
 
 
 class _Refusal(HTTPError):
@@ -122,7 +130,7 @@ class CacheList(_Managed):
         gathered, size, count = [], 0, 0
         async with (
             self.upkeep.open_store() as store,
-            aclosing(select(store, selection, self.upkeep.wall())) as selected,
+            aclosing(self._selected(store, selection)) as selected,
         ):
             async for listed in selected:
                 gathered.append(line := json.dumps(_shown(listed)) + "\n")
@@ -134,6 +142,11 @@ class CacheList(_Managed):
                     yield "".join(gathered)
                     gathered, size = [], 0
         yield "".join(gathered)
+
+    async def _selected(self, store: CacheStore, selection: Selection) -> AsyncGenerator[Listed]:
+        for one in self.upkeep.meant(selection):
+            async for listed in select(store, one, self.upkeep.wall()):
+                yield listed
 
 
 class CachePurge(_Managed):
@@ -150,7 +163,7 @@ class CachePurge(_Managed):
             raise _Refusal(HTTPStatus.BAD_REQUEST, str(error)) from None
         try:
             async with self.upkeep.open_store() as store:
-                removed = await purge(store, selection, self.upkeep.wall())
+                removed = sum([await purge(store, one, self.upkeep.wall()) for one in self.upkeep.meant(selection)])
         except CacheStoreError as error:
             raise _unavailable(error) from None
         told = _told(selection)

@@ -7,9 +7,11 @@ from sluicegate.core.caching.decisions import CacheOptions, StaleOptions
 from sluicegate.core.caching.rules.overrides import Overrides
 from sluicegate.core.caching.rules.queries import QueryRule
 from sluicegate.core.caching.rules.rule_set import Rule, RuleSet
+from sluicegate.core.http import RequestHead
 from sluicegate.core.interception import Interception
 from sluicegate.core.limits.model import Limit
 from sluicegate.core.limits.table import LimitTable
+from sluicegate.core.urls import parse_url
 
 DEFAULT_LIMIT = "default"
 """The name of the limit of hosts that have none of their own."""
@@ -59,6 +61,11 @@ def cache_options(settings: Settings) -> CacheOptions:
 def cache_rules(settings: Settings) -> RuleSet:
     """The user's own rules over `cache_options`."""
     return RuleSet(cache_options(settings), [_rule(entry) for entry in settings.cache.rules])
+
+
+def cache_keys(url: str, settings: Settings) -> list[str]:
+    """The keys of what may be stored for a URL: under the rules in force, and from when there were none. Raises NotAUrl."""
+    return cache_rules(settings).keys(RequestHead("GET", *parse_url(url)))
 
 
 def max_entry_size(settings: Settings) -> int:

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from sluicegate.admin.cache_api import Upkeep
 from sluicegate.admin.server import AdminServer
 from sluicegate.clock import SystemClock
+from sluicegate.config.compile import cache_keys
 from sluicegate.config.diff import Changes, compare, with_fixed
 from sluicegate.config.load import Loaded
 from sluicegate.config.models import Settings
@@ -129,6 +130,7 @@ class Supervisor:
             partial(cache_store_beside, settings, self._events, self._clock),
             self._events,
             self._clock.wall,
+            lambda url: cache_keys(url, self._loaded.settings),
         )
 
     async def _drain(self) -> None:

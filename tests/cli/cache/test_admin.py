@@ -33,7 +33,7 @@ async def admin(store):
     async def open_store():
         yield store
 
-    upkeep = Upkeep(AdminToken("s" * 32), open_store, FanOut(), lambda: NOW)
+    upkeep = Upkeep(AdminToken("s" * 32), open_store, FanOut(), lambda: NOW, lambda url: [url])
     server = AdminServer("127.0.0.1", 0, status=Shown().status, ready=lambda: True, metrics=metrics, upkeep=upkeep)
     await server.start()
     yield server.port

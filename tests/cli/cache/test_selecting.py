@@ -1,4 +1,5 @@
-from sluicegate.cli.cache.selecting import keys_of, selections
+from sluicegate.cli.cache.selecting import selections
+from sluicegate.config.compile import cache_keys
 from sluicegate.config.models import Settings
 from sluicegate.upkeep.selection import Selection
 
@@ -19,5 +20,5 @@ def test_without_urls_there_is_one_selection():
 def test_a_url_has_the_key_under_the_rules_and_the_one_without():
     settings = Settings.model_validate({"cache": {"rules": [{"hosts": ["a.example"], "ignore_query": ["b"]}]}})
 
-    assert keys_of("http://a.example/?a=1&b=2", settings) == ["http://a.example/?a=1", "http://a.example/?a=1&b=2"]
-    assert keys_of("http://b.example/?a=1&b=2", settings) == ["http://b.example/?a=1&b=2"]
+    assert cache_keys("http://a.example/?a=1&b=2", settings) == ["http://a.example/?a=1", "http://a.example/?a=1&b=2"]
+    assert cache_keys("http://b.example/?a=1&b=2", settings) == ["http://b.example/?a=1&b=2"]

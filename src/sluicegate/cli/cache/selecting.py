@@ -6,11 +6,10 @@ from typing import Any
 import click
 
 from sluicegate.config import values
-from sluicegate.config.compile import cache_rules
+from sluicegate.config.compile import cache_keys
 from sluicegate.config.leaf import Unacceptable
 from sluicegate.config.models import Settings
 from sluicegate.config.quantities import parse_duration
-from sluicegate.core.http import RequestHead
 from sluicegate.core.urls import parse_url
 from sluicegate.upkeep.selection import Selection
 
@@ -60,12 +59,7 @@ def selections(parameters: Mapping[str, Any], settings: Settings) -> list[Select
     )
     if not parameters["urls"]:
         return [others]
-    return [others.of_url(key) for url in parameters["urls"] for key in keys_of(url, settings)]
-
-
-def keys_of(url: str, settings: Settings) -> list[str]:
-    """The cache keys that a URL may have. Raises NotAUrl."""
-    return cache_rules(settings).keys(RequestHead("GET", *parse_url(url)))
+    return [others.of_url(key) for url in parameters["urls"] for key in cache_keys(url, settings)]
 
 
 def _read(read: Callable[[Any], Any]) -> _Callback:

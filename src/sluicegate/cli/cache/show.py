@@ -8,12 +8,11 @@ from typing import Any
 import click
 
 from sluicegate.cli.cache.opened import chosen, opened, run_command
-from sluicegate.cli.cache.selecting import keys_of
 from sluicegate.cli.client_options import config_options
 from sluicegate.cli.options import collect
 from sluicegate.cli.output import print_json
 from sluicegate.clock import SystemClock
-from sluicegate.config.compile import cache_rules
+from sluicegate.config.compile import cache_keys, cache_rules
 from sluicegate.config.models import Settings
 from sluicegate.core.caching.digests import NAME
 from sluicegate.core.caching.listing import Listed
@@ -64,7 +63,7 @@ def command(ctx: click.Context, /, *, url: str, as_json: bool, **parameters: Any
 
 
 async def _found(settings: Settings, url: str) -> list[Listed]:
-    wanted = [Selection(url=key) for key in keys_of(url, settings)]
+    wanted = [Selection(url=key) for key in cache_keys(url, settings)]
     async with opened(settings) as store:
         return [listed async for listed in chosen(store, wanted, SystemClock().wall())]
 
