@@ -6,6 +6,7 @@ import pytest
 
 from sluicegate.core.caching.decisions import CacheOptions
 from sluicegate.tasks import spawn
+from support.cache_stores import until
 from support.engine import engine_bench
 from support.origin import ScriptedOrigin, response
 
@@ -33,8 +34,7 @@ async def together(bench, origin, *requests):
     tasks = [spawn(bench.ask(origin.url + "/x", fields=list(requests[0])), name="leader")]
     await origin.until(lambda seen: len(seen.log) == 1)
     tasks += [spawn(bench.ask(origin.url + "/x", fields=list(fields)), name="follower") for fields in requests[1:]]
-    while bench.flights.waiting + len(origin.log) < len(requests):
-        await asyncio.sleep(0)
+    await until(lambda: bench.flights.waiting + len(origin.log) == len(requests))
     origin.handler.go.set()
     return await asyncio.gather(*tasks)
 

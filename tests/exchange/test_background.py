@@ -3,12 +3,11 @@ import asyncio
 from sluicegate.clock import ManualClock
 from sluicegate.exchange import background
 from sluicegate.exchange.background import Background
+from support.cache_stores import until
 
 
 async def settle(running):
-    async with asyncio.timeout(10):
-        while running.count:
-            await asyncio.sleep(0)
+    await until(lambda: running.count == 0)
 
 
 async def well():

@@ -12,6 +12,7 @@ from sluicegate.core.limits.model import Limit, Rate
 from sluicegate.exchange import misses
 from sluicegate.exchange.misses import Misses
 from sluicegate.upstream.settings import UpstreamPoolSettings
+from support.cache_stores import until
 from support.engine import engine_bench
 from support.origin import ScriptedOrigin, answer, response, script
 
@@ -166,8 +167,7 @@ async def test_others_wait_for_it():
         begun, told = begin(bench, call)
         assert begin(bench, plain_call(bench, origin.url + "/a"))[0] is None
         following = asyncio.get_running_loop().create_task(bench.ask(origin.url + "/a"))
-        while bench.flights.waiting == 0:
-            await asyncio.sleep(0)
+        await until(lambda: bench.flights.waiting == 1)
         release.set()
         assert await told is None  # a reader of the store's copy comes of it
         mine = await gone_on(bench, call, begun)
@@ -263,8 +263,7 @@ async def test_who_leaves_gives_back_what_was_held_and_the_first_that_waits_asks
         await warmed(bench, origin)
         begun, told = begin(bench, plain_call(bench, origin.url + "/a"))
         following = asyncio.get_running_loop().create_task(bench.ask(origin.url + "/a"))
-        while bench.flights.waiting == 0:
-            await asyncio.sleep(0)
+        await until(lambda: bench.flights.waiting == 1)
         await origin.until(lambda server: len(server.log) == 2)
         begun.abandon()
         whole = await following
@@ -338,8 +337,7 @@ async def test_it_is_answered_when_it_is_stored_and_not_before(monkeypatch):
         await warmed(bench, origin)
         _, told = begin(bench, plain_call(bench, origin.url + "/a"))
         await origin.until(lambda server: len(server.log) == 2)
-        while bench.gate.in_flight:
-            await asyncio.sleep(0)
+        await until(lambda: bench.gate.in_flight == 0)
         assert not told.done()
         room.set()
 

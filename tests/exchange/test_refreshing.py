@@ -11,6 +11,7 @@ from sluicegate.core.events import CacheDecided, Notice, Permitted
 from sluicegate.core.limits.model import Limit, Rate
 from sluicegate.exchange.hits import Hits
 from sluicegate.tasks import spawn
+from support.cache_stores import until
 from support.engine import engine_bench
 from support.origin import ScriptedOrigin, response
 
@@ -51,9 +52,7 @@ async def stale(seconds=30.0, fields=None, **options):
 
 async def idle(bench):
     """Wait until nothing is under way in the background."""
-    async with asyncio.timeout(10):
-        while bench.flights.background.count:
-            await asyncio.sleep(0.001)
+    await until(lambda: bench.flights.background.count == 0)
 
 
 def told(bench):
@@ -105,9 +104,7 @@ async def test_who_must_have_something_fresh_waits_for_the_refresh():
         await bench.ask(url)
         await origin.until(lambda server: len(server.log) == 2)
         asking = spawn(bench.ask(url, fields=[(b"Cache-Control", b"max-age=5")]), name="client")
-        async with asyncio.timeout(10):
-            while not bench.flights.waiting:
-                await asyncio.sleep(0.001)
+        await until(lambda: bench.flights.waiting == 1)
         site.go.set()
         whole = await asking
 
